@@ -1,0 +1,2 @@
+//! `vswitch-guest`: a vhost-user frontend with a TAP or a pcap behind it.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Guests, generators and peers around vswitch.

@@ -1,0 +1,17 @@
+//! vswitch: the virtual switch process of a hypervisor host, in Rust on DPDK, that mirrors VPC traffic.
+//!
+//! A packet's way is written in [`datapath`]; everything that decides about a packet is pure and builds without DPDK.
+
+pub mod classify;
+pub mod control;
+pub mod datapath;
+pub mod metrics;
+pub mod mirror;
+pub mod packet;
+pub mod wire;
+pub mod worker;
+
+#[cfg(feature = "dpdk")]
+pub mod dpdk;
+#[cfg(feature = "dpdk")]
+pub mod port;
