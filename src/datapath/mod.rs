@@ -1,1 +1,71 @@
-//! Module datapath.
+//! The packet's way, a burst at a time, under one snapshot:
+//!
+//! ```text
+//! rx → admit → secure(egress) → mirror(outbound) → route → [ring to the owner] → secure(ingress) → tx → mirror(inbound)
+//! ```
+//!
+//! One stage a file. A stage looks at the lanes that are still live and clears those it ends; buffers are freed in bulk
+//! when the burst is over. Everything is generic over [`Env`], so that unit tests and `vswitch replay` run the very same
+//! code on heap buffers.
+
+mod admit;
+mod arp;
+mod copies;
+mod env;
+mod mirror;
+mod ring;
+mod route;
+mod secure;
+mod tx;
+
+#[cfg(test)]
+mod tests;
+
+pub use env::{Delivery, Env, Verdict};
+
+use crate::mirror::snapshot::{Eni, Snapshot};
+use crate::packet::{Burst, Direction, PacketBuf};
+
+/// Runs a burst that was taken from `from`'s queue: everything up to the receivers on this worker, or the rings to
+/// the other workers. `from` belongs to this worker and is part of `snapshot`.
+pub fn run_burst<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &mut Burst<E::Buf>) {
+    burst.start();
+    received(env, from, burst);
+    admit::admit(env, snapshot, from, burst);
+    secure::secure(env, from, Direction::Outbound, burst);
+    let copies = mirror::mirror(env, snapshot, from, Direction::Outbound, burst.live, burst);
+    route::route(env, snapshot, from, burst);
+    ring::cross(env, snapshot, from, burst);
+    deliver(env, snapshot, burst);
+    copies::send(env, snapshot, from, Direction::Outbound, copies);
+    burst.finish();
+}
+
+/// Runs a burst that came over a ring from another worker: the rest of the way of its packets and copies.
+pub fn run_crossed<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>) {
+    burst.start();
+    ring::arrive(env, snapshot, burst);
+    deliver(env, snapshot, burst);
+    burst.finish();
+}
+
+/// The receivers' side, for each receiver in the burst: service first, then the inbound copies.
+fn deliver<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>) {
+    while let Some(first) = burst.live.first() {
+        let slot = burst.to[first];
+        let lanes = tx::lanes_to(slot, burst);
+        if let Some(to) = snapshot.eni(slot) {
+            let admitted = secure::ingress(env, to, lanes, burst);
+            let taken = tx::tx(env, to, admitted, burst);
+            let copies = mirror::mirror(env, snapshot, to, Direction::Inbound, taken, burst);
+            copies::send(env, snapshot, to, Direction::Inbound, copies);
+        }
+        burst.live = burst.live.without(lanes);
+    }
+}
+
+fn received<E: Env>(env: &E, from: &Eni, burst: &Burst<E::Buf>) {
+    let block = from.counters.of(env.worker());
+    block.rx_packets.add(burst.bufs.len() as u64);
+    block.rx_bytes.add(burst.bufs.iter().flatten().map(|b| b.len() as u64).sum());
+}

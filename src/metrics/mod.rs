@@ -1,1 +1,3 @@
-//! Module metrics.
+//! The workers' counters, and what is made of them at scrape.
+
+pub mod counters;

@@ -1,1 +1,6 @@
-//! Module mirror.
+//! The policy values that workers read: immutable, compiled on the control thread, published as one.
+
+pub mod address_map;
+pub mod cut;
+pub mod session;
+pub mod snapshot;

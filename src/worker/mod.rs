@@ -1,1 +1,3 @@
-//! Module worker.
+//! Workers: the loop of an lcore, and which ENIs it owns.
+
+pub mod placement;

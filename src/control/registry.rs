@@ -1,0 +1,123 @@
+//! What must outlive a snapshot: slots, generations, counters and placement of ENIs and of session-and-source pairs.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use crate::metrics::counters::{EniCounters, PerWorker, RowCounters};
+
+/// A pair's key: session id, ENI id.
+pub type RowKey = (Arc<str>, Arc<str>);
+
+/// A place in a snapshot's list, kept as long as its owner exists.
+#[derive(Debug)]
+pub struct Slot<V> {
+    /// Index in the list.
+    pub slot: u32,
+    /// Tells the owner from one that had the slot before.
+    pub generation: u32,
+    /// The owner's counters.
+    pub counters: Arc<V>,
+}
+
+impl<V> Clone for Slot<V> {
+    fn clone(&self) -> Self {
+        Slot { slot: self.slot, generation: self.generation, counters: self.counters.clone() }
+    }
+}
+
+/// Hands out slots.
+#[derive(Debug)]
+pub struct Slots<K, V> {
+    owners: HashMap<K, Slot<V>>,
+    free: Vec<u32>,
+    next: u32,
+    generation: u32,
+    workers: usize,
+}
+
+impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
+    fn new(workers: usize) -> Self {
+        Slots { owners: HashMap::new(), free: Vec::new(), next: 0, generation: 0, workers }
+    }
+
+    /// The owner's slot, a new one if it has none.
+    pub fn claim(&mut self, owner: &K) -> Slot<PerWorker<T>> {
+        if let Some(slot) = self.owners.get(owner) {
+            return slot.clone();
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        });
+        self.generation = self.generation.wrapping_add(1);
+        let slot =
+            Slot { slot, generation: self.generation, counters: Arc::new(PerWorker::<T>::new(self.workers)) };
+        self.owners.insert(owner.clone(), slot.clone());
+        slot
+    }
+
+    /// Frees the slots of all owners but those that `keep` names.
+    pub fn retain(&mut self, keep: impl Fn(&K) -> bool) {
+        let free = &mut self.free;
+        self.owners.retain(|owner, slot| {
+            let kept = keep(owner);
+            if !kept {
+                free.push(slot.slot);
+            }
+            kept
+        });
+    }
+
+    /// One more than the highest slot in use so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.next as usize
+    }
+
+    /// No slot was ever claimed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.next == 0
+    }
+
+    /// All owners and their slots.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &Slot<PerWorker<T>>)> {
+        self.owners.iter()
+    }
+}
+
+/// Everything that outlives a snapshot.
+#[derive(Debug)]
+pub struct Registry {
+    /// How many workers count.
+    pub workers: usize,
+    /// ENIs.
+    pub enis: Slots<Arc<str>, EniCounters>,
+    /// Session-and-source pairs.
+    pub rows: Slots<RowKey, RowCounters>,
+    /// Where each ENI runs.
+    pub placement: HashMap<Arc<str>, usize>,
+    /// Counts for packets that outlive their ENI.
+    pub departed: Arc<EniCounters>,
+    /// Counts for copies that outlive their session.
+    pub departed_rows: Arc<RowCounters>,
+    /// Version of the last snapshot compiled.
+    pub version: u64,
+}
+
+impl Registry {
+    /// A registry for `workers` workers; zero counts as one.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        Registry {
+            workers: workers.max(1),
+            enis: Slots::new(workers),
+            rows: Slots::new(workers),
+            placement: HashMap::new(),
+            departed: Arc::new(EniCounters::new(workers)),
+            departed_rows: Arc::new(RowCounters::new(workers)),
+            version: 0,
+        }
+    }
+}

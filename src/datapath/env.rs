@@ -1,0 +1,107 @@
+//! What the datapath asks of the world around it.
+
+use arrayvec::ArrayVec;
+
+use crate::mirror::cut::CutCause;
+use crate::mirror::snapshot::Eni;
+use crate::packet::{BURST, Direction, Exhausted, Headers, Lanes, PacketBuf, Reason};
+use crate::wire::vxlan::OUTER;
+
+/// What an ENI's queues made of the frames they were offered. The buffers stay with the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// No guest, or no enabled queue.
+    Down,
+    /// The guest has these lanes; there was no room for the others.
+    Taken(Lanes),
+}
+
+/// What happened to one packet; told to [`Env::trace`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The service packet was dropped.
+    Dropped(Reason),
+    /// The switch was the receiver.
+    Consumed(Reason),
+    /// The guest has it.
+    Delivered,
+    /// Left for another worker.
+    Crossed,
+    /// Never a candidate for mirroring.
+    Excluded(Direction, Reason),
+    /// No rule matched.
+    Unmatched(Direction),
+    /// A drop rule matched, by its index.
+    Refused(Direction, u16),
+    /// An accept rule matched, by its index; so much is kept.
+    Matched {
+        /// Of the packet, seen from the source.
+        direction: Direction,
+        /// Row of the session.
+        row: u16,
+        /// Index of the rule.
+        rule: u16,
+        /// Bytes of the IPv4 packet that the copy keeps.
+        kept: u16,
+        /// Why it is shorter than the packet.
+        cut: Option<CutCause>,
+    },
+    /// The matched packet's copy came to nothing.
+    Skipped(Direction, Reason),
+}
+
+/// Queues, pools and rings, as one worker has them.
+pub trait Env {
+    /// The buffers it works with.
+    type Buf: PacketBuf;
+
+    /// Index of the worker that runs this.
+    fn worker(&self) -> usize;
+
+    /// Offers the frames of `lanes` to `to`'s queues, in order; frames of equal `hash` use the same queue.
+    fn deliver(
+        &mut self,
+        to: &Eni,
+        bufs: &[Option<Self::Buf>],
+        lanes: Lanes,
+        hash: impl Fn(usize) -> u64,
+    ) -> Delivery;
+
+    /// A copy: `outer`, then the first `keep` bytes of the frame in `source`.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the pool is empty.
+    fn copy(&mut self, source: &Self::Buf, outer: &[u8; OUTER], keep: usize) -> Result<Self::Buf, Exhausted>;
+
+    /// A buffer with these bytes, for frames that the switch makes itself.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the pool is empty.
+    fn generate(&mut self, frame: &[u8]) -> Result<Self::Buf, Exhausted>;
+
+    /// Gives `buf` bytes of its own when it shares them with a copy, so that it may be rewritten.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the pool is empty.
+    fn unshare(&mut self, buf: &mut Self::Buf) -> Result<(), Exhausted>;
+
+    /// Sends buffers to another worker, as far as the ring has room; the rest stays in `batch`, in order.
+    fn cross(&mut self, worker: usize, batch: &mut ArrayVec<Self::Buf, BURST>);
+
+    /// Security's judgement. Everything passes until security groups have their issue; tests put a stage here.
+    #[inline]
+    fn admits(&mut self, _eni: &Eni, _direction: Direction, _headers: &Headers) -> bool {
+        true
+    }
+
+    /// Told what became of a lane; the switch itself does not listen.
+    #[inline]
+    fn trace(&mut self, _lane: usize, _verdict: Verdict) {}
+}
+
+/// Counts a dropped service packet of `eni` and tells the tracer.
+#[inline]
+pub(super) fn drop_packet<E: Env>(env: &mut E, eni: &Eni, direction: Direction, lane: usize, reason: Reason) {
+    eni.counters.of(env.worker()).drops[direction.index()].add(reason, 1);
+    env.trace(lane, Verdict::Dropped(reason));
+}

@@ -1,0 +1,139 @@
+//! mirror: which packets of a source are copied, by which session, and how much of them (design, section 4).
+//!
+//! Copies are made here, from the bytes as they are now, and sent later by [`super::copies`]: service goes first.
+
+use super::copies::Copies;
+use super::env::{Env, Verdict};
+use crate::classify::{self, Key, Keys, Verdict as Match};
+use crate::mirror::cut::CutCause;
+use crate::mirror::session::{MirrorSource, Outcome};
+use crate::mirror::snapshot::{Eni, Snapshot};
+use crate::packet::{BURST, Burst, Direction, Headers, Lanes, Reason};
+use crate::wire::ipv4::{Ports, protocol};
+use crate::wire::{ethernet, hash};
+
+/// Judges `lanes` as packets that `source` sent or got, and makes their copies.
+pub(super) fn mirror<E: Env>(
+    env: &mut E,
+    snapshot: &Snapshot,
+    source: &Eni,
+    direction: Direction,
+    lanes: Lanes,
+    burst: &Burst<E::Buf>,
+) -> Copies<E::Buf> {
+    let mut copies = Copies::default();
+    let Some(mirror) = source.mirror.as_deref() else { return copies };
+    let d = direction.index();
+    let mut keys = Keys::default();
+    let mut lane_of = [0u8; BURST];
+    let mut asked = 0;
+    for lane in lanes {
+        if let Some(reason) = never_mirrored(snapshot, direction, &burst.headers[lane]) {
+            exclude(env, source, direction, lane, reason);
+            continue;
+        }
+        keys.push(key(&burst.headers[lane]));
+        lane_of[asked] = lane as u8;
+        asked += 1;
+    }
+    let mut verdicts = [Match::None; BURST];
+    mirror.tables[d].classifier.classify(&keys, &mut verdicts);
+    let counters = source.counters.clone();
+    let block = counters.of(env.worker());
+    block.seen[d].add(asked as u64);
+    for (verdict, lane) in verdicts[..asked].iter().zip(lane_of) {
+        let lane = usize::from(lane);
+        match *verdict {
+            Match::None => {
+                block.unmatched[d].add(1);
+                env.trace(lane, Verdict::Unmatched(direction));
+            }
+            Match::Unknown => {
+                block.excluded[d].add(Reason::FragmentOrphan, 1);
+                env.trace(lane, Verdict::Excluded(direction, Reason::FragmentOrphan));
+            }
+            Match::Match(rule) => match mirror.tables[d].outcomes.get(usize::from(rule)) {
+                Some(Outcome::Mirror(row)) => {
+                    block.matched[d].add(1);
+                    copy(env, mirror, direction, (lane, rule, *row), burst, &mut copies);
+                }
+                _ => {
+                    block.refused[d].add(1);
+                    env.trace(lane, Verdict::Refused(direction, rule));
+                }
+            },
+        }
+    }
+    copies
+}
+
+/// Counts a packet of a source that is never mirrored; ENIs without a session count nothing.
+pub(super) fn exclude<E: Env>(env: &mut E, source: &Eni, direction: Direction, lane: usize, reason: Reason) {
+    if source.mirror.is_some() {
+        let block = source.counters.of(env.worker());
+        block.seen[direction.index()].add(1);
+        block.excluded[direction.index()].add(reason, 1);
+        env.trace(lane, Verdict::Excluded(direction, reason));
+    }
+}
+
+fn never_mirrored(snapshot: &Snapshot, direction: Direction, headers: &Headers) -> Option<Reason> {
+    let ip = &headers.ip;
+    if ip.protocol == protocol::UDP && matches!(ip.ports, Ports::Known(67, 68) | Ports::Known(68, 67)) {
+        return Some(Reason::Dhcp);
+    }
+    let remote = match direction {
+        Direction::Outbound => ip.destination,
+        Direction::Inbound => ip.source,
+    };
+    snapshot.is_platform(remote).then_some(Reason::Platform)
+}
+
+fn key(headers: &Headers) -> Key {
+    let ip = &headers.ip;
+    let ports = match ip.ports {
+        Ports::Known(source, destination) => classify::Ports::Known(source, destination),
+        Ports::None => classify::Ports::None,
+        Ports::Unknown => classify::Ports::Unknown,
+    };
+    Key { src: ip.source, dst: ip.destination, protocol: ip.protocol, ports }
+}
+
+/// Makes the copy of one matched packet.
+fn copy<E: Env>(
+    env: &mut E,
+    mirror: &MirrorSource,
+    direction: Direction,
+    (lane, rule, row_index): (usize, u16, u16),
+    burst: &Burst<E::Buf>,
+    copies: &mut Copies<E::Buf>,
+) {
+    let (Some(row), Some(buf)) = (mirror.rows.get(usize::from(row_index)), burst.buf(lane)) else { return };
+    let headers = &burst.headers[lane];
+    let block = row.counters.of(env.worker());
+    let d = direction.index();
+    block.matched[d].add(1);
+    let (kept, cut) = row.limit.keep(headers.ip.total);
+    env.trace(lane, Verdict::Matched { direction, row: row_index, rule, kept, cut });
+    if let Some(reason) = row.gate {
+        block.skips[d].add(reason, 1);
+        env.trace(lane, Verdict::Skipped(direction, reason));
+        return;
+    }
+    let inner = ethernet::HEADER + usize::from(kept);
+    let outer = row.outer.fill(inner, hash::source_port(headers.flow_hash()));
+    match env.copy(buf, &outer, inner) {
+        Ok(copy) => {
+            match cut {
+                Some(CutCause::PacketLength) => block.cut_packet_length[d].add(1),
+                Some(CutCause::PathMtu) => block.cut_path_mtu[d].add(1),
+                None => {}
+            }
+            copies.push(copy, row_index, kept, lane);
+        }
+        Err(_) => {
+            block.skips[d].add(Reason::NoBuffer, 1);
+            env.trace(lane, Verdict::Skipped(direction, Reason::NoBuffer));
+        }
+    }
+}
