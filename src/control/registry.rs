@@ -22,7 +22,11 @@ pub struct Slot<V> {
 
 impl<V> Clone for Slot<V> {
     fn clone(&self) -> Self {
-        Slot { slot: self.slot, generation: self.generation, counters: self.counters.clone() }
+        Slot {
+            slot: self.slot,
+            generation: self.generation,
+            counters: self.counters.clone(),
+        }
     }
 }
 
@@ -36,9 +40,27 @@ pub struct Slots<K, V> {
     workers: usize,
 }
 
+impl<K: Clone, V> Clone for Slots<K, V> {
+    fn clone(&self) -> Self {
+        Slots {
+            owners: self.owners.clone(),
+            free: self.free.clone(),
+            next: self.next,
+            generation: self.generation,
+            workers: self.workers,
+        }
+    }
+}
+
 impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
     fn new(workers: usize) -> Self {
-        Slots { owners: HashMap::new(), free: Vec::new(), next: 0, generation: 0, workers }
+        Slots {
+            owners: HashMap::new(),
+            free: Vec::new(),
+            next: 0,
+            generation: 0,
+            workers,
+        }
     }
 
     /// The owner's slot, a new one if it has none.
@@ -51,8 +73,11 @@ impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
             self.next - 1
         });
         self.generation = self.generation.wrapping_add(1);
-        let slot =
-            Slot { slot, generation: self.generation, counters: Arc::new(PerWorker::<T>::new(self.workers)) };
+        let slot = Slot {
+            slot,
+            generation: self.generation,
+            counters: Arc::new(PerWorker::<T>::new(self.workers)),
+        };
         self.owners.insert(owner.clone(), slot.clone());
         slot
     }
@@ -87,8 +112,8 @@ impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
     }
 }
 
-/// Everything that outlives a snapshot.
-#[derive(Debug)]
+/// Everything that outlives a snapshot. A candidate configuration works on a clone, which shares the counters.
+#[derive(Clone, Debug)]
 pub struct Registry {
     /// How many workers count.
     pub workers: usize,

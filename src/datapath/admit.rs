@@ -9,10 +9,19 @@ use crate::wire::ipv4::{self, Ports, icmp_quote, protocol};
 use crate::wire::{Mac, ethernet, vxlan};
 
 /// Fills the headers of the lanes that pass and clears the others.
-pub(super) fn admit<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &mut Burst<E::Buf>) {
-    let Some(subnet) = snapshot.subnets.get(from.subnet) else { return };
+pub(super) fn admit<E: Env>(
+    env: &mut E,
+    snapshot: &Snapshot,
+    from: &Eni,
+    burst: &mut Burst<E::Buf>,
+) {
+    let Some(subnet) = snapshot.subnets.get(from.subnet) else {
+        return;
+    };
     for lane in burst.live {
-        let Some(buf) = burst.bufs[lane].as_ref() else { continue };
+        let Some(buf) = burst.bufs[lane].as_ref() else {
+            continue;
+        };
         match judge(snapshot, subnet, from, buf.head(), buf.len()) {
             Judgement::Pass(headers) => {
                 burst.headers[lane] = headers;
@@ -56,7 +65,9 @@ fn judge(snapshot: &Snapshot, subnet: &Subnet, from: &Eni, frame: &[u8], len: us
     if ethernet::source(frame) != Some(from.mac) {
         return Judgement::Drop(Reason::SpoofedMac);
     }
-    let Kind::Ipv4(headers) = kind else { return Judgement::Arp };
+    let Kind::Ipv4(headers) = kind else {
+        return Judgement::Arp;
+    };
     let refused = too_long(from, &headers, len)
         .or_else(|| spoofed(from, &headers))
         .or_else(|| no_unicast(subnet, frame, &headers));
@@ -98,12 +109,15 @@ fn quotes_a_copy(snapshot: &Snapshot, from: &Eni, frame: &[u8], headers: &Header
     if headers.ip.protocol != protocol::ICMP {
         return false;
     }
-    let (Some(packet), Some(vpc)) = (frame.get(ethernet::HEADER..), snapshot.vpcs.get(from.vpc)) else {
+    let (Some(packet), Some(vpc)) = (frame.get(ethernet::HEADER..), snapshot.vpcs.get(from.vpc))
+    else {
         return false;
     };
     match icmp_quote(packet, &headers.ip) {
         Some((source, destination, ipv4::protocol::UDP, Some((_, vxlan::PORT)))) => {
-            vpc.copy_pairs.get(u64::from(source) << 32 | u64::from(destination)) == Some(from.slot)
+            vpc.copy_pairs
+                .get(u64::from(source) << 32 | u64::from(destination))
+                == Some(from.slot)
         }
         _ => false,
     }

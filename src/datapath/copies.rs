@@ -20,7 +20,12 @@ pub(super) struct Copies<B> {
 
 impl<B> Default for Copies<B> {
     fn default() -> Self {
-        Copies { bufs: ArrayVec::new(), row: [0; BURST], kept: [0; BURST], lane: [0; BURST] }
+        Copies {
+            bufs: ArrayVec::new(),
+            row: [0; BURST],
+            kept: [0; BURST],
+            lane: [0; BURST],
+        }
     }
 }
 
@@ -44,7 +49,9 @@ pub(super) fn send<E: Env>(
     direction: Direction,
     mut copies: Copies<E::Buf>,
 ) {
-    let Some(mirror) = source.mirror.as_deref() else { return };
+    let Some(mirror) = source.mirror.as_deref() else {
+        return;
+    };
     let mut waiting = Lanes::first_n(copies.bufs.len());
     while let Some(first) = waiting.first() {
         let index = copies.row[first];
@@ -55,13 +62,30 @@ pub(super) fn send<E: Env>(
             }
         }
         waiting = waiting.without(lanes);
-        let Some(row) = mirror.rows.get(usize::from(index)) else { continue };
+        let Some(row) = mirror.rows.get(usize::from(index)) else {
+            continue;
+        };
         match snapshot.eni_of(row.target, row.target_generation) {
-            None => skip(env, &row.counters, direction, lanes, &copies, Reason::TargetDown),
+            None => skip(
+                env,
+                &row.counters,
+                direction,
+                lanes,
+                &copies,
+                Reason::TargetDown,
+            ),
             Some(target) if target.worker == env.worker() => {
                 give(env, target, &row.counters, direction, lanes, &copies);
             }
-            Some(target) => cross(env, snapshot, source, (row, target), direction, lanes, &mut copies),
+            Some(target) => cross(
+                env,
+                snapshot,
+                source,
+                (row, target),
+                direction,
+                lanes,
+                &mut copies,
+            ),
         }
     }
     E::Buf::free_all(&mut copies.bufs);
@@ -76,10 +100,21 @@ fn give<E: Env>(
     lanes: Lanes,
     copies: &Copies<E::Buf>,
 ) {
-    let outcome = offer(env, target, counters, direction, lanes, &copies.bufs, |lane| copies.kept[lane]);
-    for (lost, reason) in outcome {
+    let outcome = offer(
+        env,
+        target,
+        counters,
+        direction,
+        lanes,
+        &copies.bufs,
+        |lane| copies.kept[lane],
+    );
+    if let Some((lost, reason)) = outcome {
         for lane in lost {
-            env.trace(usize::from(copies.lane[lane]), Verdict::Skipped(direction, reason));
+            env.trace(
+                usize::from(copies.lane[lane]),
+                Verdict::Skipped(direction, reason),
+            );
         }
     }
 }
@@ -143,7 +178,9 @@ fn cross<E: Env>(
             broke.insert(lane);
             continue;
         }
-        let Some(mut buf) = copies.bufs[lane].take() else { continue };
+        let Some(mut buf) = copies.bufs[lane].take() else {
+            continue;
+        };
         buf.set_meta(Meta {
             to: target.slot,
             to_generation: target.generation,
@@ -161,11 +198,29 @@ fn cross<E: Env>(
     let offered = batch.len();
     env.cross(target.worker, &mut batch);
     let sent = offered - batch.len();
-    source.counters.of(env.worker()).crossed_out.add(sent as u64);
+    source
+        .counters
+        .of(env.worker())
+        .crossed_out
+        .add(sent as u64);
     let mut lost = Lanes::NONE;
     tried[sent..].iter().for_each(|lane| lost.insert(*lane));
-    skip(env, &row.counters, direction, lost, copies, Reason::WorkerRingFull);
-    skip(env, &row.counters, direction, broke, copies, Reason::CreditExhausted);
+    skip(
+        env,
+        &row.counters,
+        direction,
+        lost,
+        copies,
+        Reason::WorkerRingFull,
+    );
+    skip(
+        env,
+        &row.counters,
+        direction,
+        broke,
+        copies,
+        Reason::CreditExhausted,
+    );
 }
 
 fn skip<E: Env>(
@@ -178,17 +233,30 @@ fn skip<E: Env>(
 ) {
     counters.of(env.worker()).skips[direction.index()].add(reason, u64::from(lanes.count()));
     for lane in lanes {
-        env.trace(usize::from(copies.lane[lane]), Verdict::Skipped(direction, reason));
+        env.trace(
+            usize::from(copies.lane[lane]),
+            Verdict::Skipped(direction, reason),
+        );
     }
 }
 
 /// A copy that came over a ring, in `lane` of `bufs`: the rest of its way.
-pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, lanes: Lanes, bufs: &[Option<E::Buf>], meta: &Meta) {
+pub(super) fn arrive<E: Env>(
+    env: &mut E,
+    snapshot: &Snapshot,
+    lanes: Lanes,
+    bufs: &[Option<E::Buf>],
+    meta: &Meta,
+) {
     let direction = Direction::from_index(meta.direction);
     let counters = snapshot.row_counters(meta.row, meta.row_generation);
     match snapshot.eni_of(meta.to, meta.to_generation) {
         Some(target) => {
-            let kept = |lane: usize| bufs.get(lane).and_then(Option::as_ref).map_or(0, |b| b.meta().kept);
+            let kept = |lane: usize| {
+                bufs.get(lane)
+                    .and_then(Option::as_ref)
+                    .map_or(0, |b| b.meta().kept)
+            };
             offer(env, target, counters, direction, lanes, bufs, kept);
         }
         None => {

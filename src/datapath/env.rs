@@ -71,7 +71,12 @@ pub trait Env {
     ///
     /// # Errors
     /// [`Exhausted`] when the pool is empty.
-    fn copy(&mut self, source: &Self::Buf, outer: &[u8; OUTER], keep: usize) -> Result<Self::Buf, Exhausted>;
+    fn copy(
+        &mut self,
+        source: &Self::Buf,
+        outer: &[u8; OUTER],
+        keep: usize,
+    ) -> Result<Self::Buf, Exhausted>;
 
     /// A buffer with these bytes, for frames that the switch makes itself.
     ///
@@ -101,7 +106,13 @@ pub trait Env {
 
 /// Counts a dropped service packet of `eni` and tells the tracer.
 #[inline]
-pub(super) fn drop_packet<E: Env>(env: &mut E, eni: &Eni, direction: Direction, lane: usize, reason: Reason) {
+pub(super) fn drop_packet<E: Env>(
+    env: &mut E,
+    eni: &Eni,
+    direction: Direction,
+    lane: usize,
+    reason: Reason,
+) {
     eni.counters.of(env.worker()).drops[direction.index()].add(reason, 1);
     env.trace(lane, Verdict::Dropped(reason));
 }

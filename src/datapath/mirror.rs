@@ -4,7 +4,7 @@
 
 use super::copies::Copies;
 use super::env::{Env, Verdict};
-use crate::classify::{self, Key, Keys, Verdict as Match};
+use crate::classify::{Key, Keys, Verdict as Match};
 use crate::mirror::cut::CutCause;
 use crate::mirror::session::{MirrorSource, Outcome};
 use crate::mirror::snapshot::{Eni, Snapshot};
@@ -22,7 +22,9 @@ pub(super) fn mirror<E: Env>(
     burst: &Burst<E::Buf>,
 ) -> Copies<E::Buf> {
     let mut copies = Copies::default();
-    let Some(mirror) = source.mirror.as_deref() else { return copies };
+    let Some(mirror) = source.mirror.as_deref() else {
+        return copies;
+    };
     let d = direction.index();
     let mut keys = Keys::default();
     let mut lane_of = [0u8; BURST];
@@ -55,7 +57,14 @@ pub(super) fn mirror<E: Env>(
             Match::Match(rule) => match mirror.tables[d].outcomes.get(usize::from(rule)) {
                 Some(Outcome::Mirror(row)) => {
                     block.matched[d].add(1);
-                    copy(env, mirror, direction, (lane, rule, *row), burst, &mut copies);
+                    copy(
+                        env,
+                        mirror,
+                        direction,
+                        (lane, rule, *row),
+                        burst,
+                        &mut copies,
+                    );
                 }
                 _ => {
                     block.refused[d].add(1);
@@ -68,7 +77,13 @@ pub(super) fn mirror<E: Env>(
 }
 
 /// Counts a packet of a source that is never mirrored; ENIs without a session count nothing.
-pub(super) fn exclude<E: Env>(env: &mut E, source: &Eni, direction: Direction, lane: usize, reason: Reason) {
+pub(super) fn exclude<E: Env>(
+    env: &mut E,
+    source: &Eni,
+    direction: Direction,
+    lane: usize,
+    reason: Reason,
+) {
     if source.mirror.is_some() {
         let block = source.counters.of(env.worker());
         block.seen[direction.index()].add(1);
@@ -79,7 +94,9 @@ pub(super) fn exclude<E: Env>(env: &mut E, source: &Eni, direction: Direction, l
 
 fn never_mirrored(snapshot: &Snapshot, direction: Direction, headers: &Headers) -> Option<Reason> {
     let ip = &headers.ip;
-    if ip.protocol == protocol::UDP && matches!(ip.ports, Ports::Known(67, 68) | Ports::Known(68, 67)) {
+    if ip.protocol == protocol::UDP
+        && matches!(ip.ports, Ports::Known(67, 68) | Ports::Known(68, 67))
+    {
         return Some(Reason::Dhcp);
     }
     let remote = match direction {
@@ -91,12 +108,12 @@ fn never_mirrored(snapshot: &Snapshot, direction: Direction, headers: &Headers) 
 
 fn key(headers: &Headers) -> Key {
     let ip = &headers.ip;
-    let ports = match ip.ports {
-        Ports::Known(source, destination) => classify::Ports::Known(source, destination),
-        Ports::None => classify::Ports::None,
-        Ports::Unknown => classify::Ports::Unknown,
-    };
-    Key { src: ip.source, dst: ip.destination, protocol: ip.protocol, ports }
+    Key {
+        src: ip.source,
+        dst: ip.destination,
+        protocol: ip.protocol,
+        ports: ip.ports,
+    }
 }
 
 /// Makes the copy of one matched packet.
@@ -108,20 +125,33 @@ fn copy<E: Env>(
     burst: &Burst<E::Buf>,
     copies: &mut Copies<E::Buf>,
 ) {
-    let (Some(row), Some(buf)) = (mirror.rows.get(usize::from(row_index)), burst.buf(lane)) else { return };
+    let (Some(row), Some(buf)) = (mirror.rows.get(usize::from(row_index)), burst.buf(lane)) else {
+        return;
+    };
     let headers = &burst.headers[lane];
     let block = row.counters.of(env.worker());
     let d = direction.index();
     block.matched[d].add(1);
     let (kept, cut) = row.limit.keep(headers.ip.total);
-    env.trace(lane, Verdict::Matched { direction, row: row_index, rule, kept, cut });
+    env.trace(
+        lane,
+        Verdict::Matched {
+            direction,
+            row: row_index,
+            rule,
+            kept,
+            cut,
+        },
+    );
     if let Some(reason) = row.gate {
         block.skips[d].add(reason, 1);
         env.trace(lane, Verdict::Skipped(direction, reason));
         return;
     }
     let inner = ethernet::HEADER + usize::from(kept);
-    let outer = row.outer.fill(inner, hash::source_port(headers.flow_hash()));
+    let outer = row
+        .outer
+        .fill(inner, hash::source_port(headers.flow_hash()));
     match env.copy(buf, &outer, inner) {
         Ok(copy) => {
             match cut {

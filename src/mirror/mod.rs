@@ -2,5 +2,6 @@
 
 pub mod address_map;
 pub mod cut;
+pub mod publish;
 pub mod session;
 pub mod snapshot;

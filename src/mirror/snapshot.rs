@@ -41,7 +41,8 @@ impl Eni {
     #[inline]
     #[must_use]
     pub fn has_address(&self, ip: u32) -> bool {
-        self.primary == ip || (!self.secondaries.is_empty() && self.secondaries.binary_search(&ip).is_ok())
+        self.primary == ip
+            || (!self.secondaries.is_empty() && self.secondaries.binary_search(&ip).is_ok())
     }
 }
 
@@ -126,7 +127,8 @@ impl Snapshot {
     /// Counters of an ENI that may be gone.
     #[must_use]
     pub fn counters_of(&self, slot: u32, generation: u32) -> &EniCounters {
-        self.eni_of(slot, generation).map_or(&self.departed, |e| &e.counters)
+        self.eni_of(slot, generation)
+            .map_or(&self.departed, |e| &e.counters)
     }
 
     /// Counters of a session-and-source pair that may be gone.
@@ -142,7 +144,9 @@ impl Snapshot {
     #[inline]
     #[must_use]
     pub fn is_platform(&self, ip: u32) -> bool {
-        self.platform.iter().any(|(network, mask)| ip & mask == *network)
+        self.platform
+            .iter()
+            .any(|(network, mask)| ip & mask == *network)
     }
 
     /// The local ENI that has an address in a VPC.

@@ -19,7 +19,11 @@ impl Lanes {
     /// The first `n` lanes, `n` at most 64.
     #[must_use]
     pub const fn first_n(n: usize) -> Lanes {
-        if n >= BURST { Lanes(u64::MAX) } else { Lanes((1 << n) - 1) }
+        if n >= BURST {
+            Lanes(u64::MAX)
+        } else {
+            Lanes((1 << n) - 1)
+        }
     }
 
     /// Only this lane.
@@ -65,7 +69,11 @@ impl Lanes {
     /// The lowest lane.
     #[must_use]
     pub const fn first(self) -> Option<usize> {
-        if self.0 == 0 { None } else { Some(self.0.trailing_zeros() as usize) }
+        if self.0 == 0 {
+            None
+        } else {
+            Some(self.0.trailing_zeros() as usize)
+        }
     }
 }
 

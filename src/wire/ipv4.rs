@@ -78,7 +78,9 @@ pub fn parse(packet: &[u8]) -> Result<Ipv4, Malformed> {
     let word = u16::from_be_bytes([fixed[6], fixed[7]]);
     let (offset, more) = (word & 0x1fff, word & 0x2000 != 0);
     let protocol = fixed[9];
-    let payload = packet.get(usize::from(header)..usize::from(total)).ok_or(Malformed::Length)?;
+    let payload = packet
+        .get(usize::from(header)..usize::from(total))
+        .ok_or(Malformed::Length)?;
     Ok(Ipv4 {
         source: u32::from_be_bytes([fixed[12], fixed[13], fixed[14], fixed[15]]),
         destination: u32::from_be_bytes([fixed[16], fixed[17], fixed[18], fixed[19]]),
@@ -96,7 +98,11 @@ fn ports(proto: u8, offset: u16, more: bool, payload: &[u8]) -> Result<Ports, Ma
         return Ok(Ports::None);
     }
     if offset != 0 {
-        return Ok(if proto == protocol::ICMP { Ports::None } else { Ports::Unknown });
+        return Ok(if proto == protocol::ICMP {
+            Ports::None
+        } else {
+            Ports::Unknown
+        });
     }
     if !more {
         whole_l4(proto, payload)?;
@@ -113,11 +119,15 @@ fn ports(proto: u8, offset: u16, more: bool, payload: &[u8]) -> Result<Ports, Ma
 /// An unfragmented transport header must fit and its own lengths must not lie.
 fn whole_l4(proto: u8, payload: &[u8]) -> Result<(), Malformed> {
     let fits = match proto {
-        protocol::TCP => payload.len() >= 20 && {
-            let offset = usize::from(payload[12] >> 4) * 4;
-            (20..=payload.len()).contains(&offset)
-        },
-        protocol::UDP => be16(payload, 4).is_some_and(|len| len >= 8 && usize::from(len) <= payload.len()),
+        protocol::TCP => {
+            payload.len() >= 20 && {
+                let offset = usize::from(payload[12] >> 4) * 4;
+                (20..=payload.len()).contains(&offset)
+            }
+        }
+        protocol::UDP => {
+            be16(payload, 4).is_some_and(|len| len >= 8 && usize::from(len) <= payload.len())
+        }
         _ => payload.len() >= 8,
     };
     if fits { Ok(()) } else { Err(Malformed::L4) }
@@ -126,7 +136,9 @@ fn whole_l4(proto: u8, payload: &[u8]) -> Result<(), Malformed> {
 /// Takes one from the TTL of the header at the start of `packet` and mends the checksum (RFC 1141, RFC 1624).
 /// The caller has seen that the TTL is at least 2; a packet too short is left alone.
 pub fn decrement_ttl(packet: &mut [u8]) {
-    let Some(h) = packet.first_chunk_mut::<MIN_HEADER>() else { return };
+    let Some(h) = packet.first_chunk_mut::<MIN_HEADER>() else {
+        return;
+    };
     let old = u16::from_be_bytes([h[8], h[9]]);
     h[8] = h[8].wrapping_sub(1);
     let new = u16::from_be_bytes([h[8], h[9]]);

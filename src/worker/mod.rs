@@ -1,3 +1,12 @@
 //! Workers: the loop of an lcore, and which ENIs it owns.
 
+#[cfg(feature = "dpdk")]
+pub mod env;
+#[cfg(feature = "dpdk")]
+pub mod housekeeping;
 pub mod placement;
+#[cfg(feature = "dpdk")]
+pub mod run;
+#[cfg(feature = "dpdk")]
+pub mod set;
+pub mod stats;

@@ -56,7 +56,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn candidate(eni: u16, group: u16) -> Candidate {
-        Candidate { eni: format!("eni-{eni}").into(), group: format!("i-{group}").into() }
+        Candidate {
+            eni: format!("eni-{eni}").into(),
+            group: format!("i-{group}").into(),
+        }
     }
 
     proptest! {

@@ -1,0 +1,36 @@
+#include "shim.h"
+#include <rte_errno.h>
+#include <rte_lcore.h>
+
+int ds_errno(void) { return rte_errno; }
+unsigned ds_lcore_id(void) { return rte_lcore_id(); }
+
+int ds_pktmbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned count)
+{
+	return rte_pktmbuf_alloc_bulk(pool, mbufs, count);
+}
+
+struct rte_mbuf *ds_pktmbuf_alloc(struct rte_mempool *pool) { return rte_pktmbuf_alloc(pool); }
+void ds_pktmbuf_free(struct rte_mbuf *mbuf) { rte_pktmbuf_free(mbuf); }
+
+unsigned ds_ring_sp_enqueue_burst(struct rte_ring *ring, void *const *objects, unsigned count)
+{
+	return rte_ring_sp_enqueue_burst(ring, objects, count, NULL);
+}
+
+unsigned ds_ring_sc_dequeue_burst(struct rte_ring *ring, void **objects, unsigned count)
+{
+	return rte_ring_sc_dequeue_burst(ring, objects, count, NULL);
+}
+
+unsigned ds_ring_count(const struct rte_ring *ring) { return rte_ring_count(ring); }
+
+uint16_t ds_eth_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count)
+{
+	return rte_eth_rx_burst(port, queue, mbufs, count);
+}
+
+uint16_t ds_eth_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count)
+{
+	return rte_eth_tx_burst(port, queue, mbufs, count);
+}

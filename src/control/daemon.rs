@@ -1,0 +1,147 @@
+//! `vswitch run`: from a configuration file to a running switch, and back to nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+
+use super::config::Config;
+use super::fabric::{Fabric, NoFabric};
+use super::ops;
+use super::switch::Switch;
+use crate::metrics::server;
+
+/// Why the daemon did not come up, or did not end well: a sentence each.
+pub type Failure = Vec<String>;
+
+/// Reads the configuration file and the environment's overrides.
+///
+/// # Errors
+/// Every problem found.
+pub fn configuration(path: &Path) -> Result<Config, Failure> {
+    Config::load(path, std::env::vars())
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What kept it from coming up.
+pub fn run(path: &Path) -> Result<(), Failure> {
+    let config = configuration(path)?;
+    log_to_stderr(&config.log.level);
+    let fabric = fabric(&config).map_err(|e| vec![e])?;
+    let switch = Arc::new(Switch::new(config, fabric));
+    let outcome = serve(&switch);
+    switch.stop();
+    outcome
+}
+
+fn log_to_stderr(level: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
+    // A second subscriber in one process (tests) keeps the first.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// Listeners first, so that a taken port fails before guests are served; then the objects; then ready.
+fn serve(switch: &Arc<Switch>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| vec![format!("no event loop: {e}")])?;
+    runtime.block_on(async {
+        let metrics = server::bind(&switch.config.metrics.listen).await.map_err(|e| vec![e])?;
+        let ops_socket = ops::bind(&switch.config.ops.socket).await.map_err(|e| vec![e])?;
+        let version = switch.reload()?;
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let tasks = [
+            tokio::spawn(server::serve(metrics, switch.clone(), stopped.clone())),
+            tokio::spawn(ops::serve(ops_socket, switch.clone(), stopped)),
+        ];
+        info!(version, "ready");
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        signals(switch).await?;
+        info!("stopping");
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        let _ = stop.send(true);
+        for task in tasks {
+            let _ = task.await;
+        }
+        Ok(())
+    })
+}
+
+/// Reloads at SIGHUP; returns at SIGTERM or SIGINT.
+async fn signals(switch: &Arc<Switch>) -> Result<(), Failure> {
+    let listen = |kind| signal(kind).map_err(|e| vec![format!("no signal handler: {e}")]);
+    let (mut term, mut int, mut hup) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = int.recv() => return Ok(()),
+            _ = hup.recv() => {
+                let switch = switch.clone();
+                let outcome = tokio::task::spawn_blocking(move || switch.reload()).await;
+                match outcome {
+                    Ok(Ok(version)) => info!(version, "reloaded"),
+                    Ok(Err(problems)) => problems.iter().for_each(|p| error!("not reloaded: {p}")),
+                    Err(e) => error!("not reloaded: {e}"),
+                }
+            }
+        }
+    }
+}
+
+/// The packet side that the configuration asks for.
+fn fabric(config: &Config) -> Result<Box<dyn Fabric>, String> {
+    if config.worker.count == 0 {
+        return Ok(Box::new(NoFabric::default()));
+    }
+    live(config)
+}
+
+#[cfg(not(feature = "dpdk"))]
+fn live(_config: &Config) -> Result<Box<dyn Fabric>, String> {
+    Err("this vswitch was built without DPDK: set worker.count = 0, or build with the feature dpdk".to_owned())
+}
+
+#[cfg(feature = "dpdk")]
+fn live(config: &Config) -> Result<Box<dyn Fabric>, String> {
+    use super::compile::compile;
+    use super::model::Model;
+    use super::registry::Registry;
+    use crate::dpdk::eal::{Eal, EalSettings};
+    use crate::dpdk::lcore::available_cpus;
+    use crate::worker::fabric::LiveFabric;
+
+    let cpus = worker_cpus(config, &available_cpus())?;
+    let eal = Eal::init(&EalSettings {
+        file_prefix: config.dpdk.file_prefix.clone(),
+        memory_mb: config.dpdk.memory_mb,
+        hugepages: config.dpdk.hugepages,
+        control_cpu: config.dpdk.control_cpu,
+    })
+    .map_err(|e| e.to_string())?;
+    let mut registry = Registry::new(cpus.len());
+    let empty = compile(&Model::default(), &mut registry, config.ports.credit).map_err(|e| e.to_string())?;
+    Ok(Box::new(LiveFabric::start(eal, config, &cpus, empty)?))
+}
+
+/// The workers' CPUs: those that are named, or the last ones, so that CPU 0 stays with control where it can.
+#[cfg(feature = "dpdk")]
+fn worker_cpus(config: &Config, available: &[usize]) -> Result<Vec<usize>, String> {
+    let count = config.worker.count as usize;
+    if !config.worker.lcores.is_empty() {
+        return Ok(config.worker.lcores.iter().map(|c| *c as usize).take(count).collect());
+    }
+    let free: Vec<usize> = available.iter().copied().filter(|c| *c != config.dpdk.control_cpu as usize).collect();
+    if free.len() < count {
+        return Err(format!(
+            "worker.count = {count}, but only {} CPUs are free beside control's: name CPUs in worker.lcores to share",
+            free.len()
+        ));
+    }
+    Ok(free[free.len() - count..].to_vec())
+}

@@ -1,0 +1,135 @@
+//! The loop of an lcore: rings from other workers, then every ENI's queues, a burst each, under one snapshot a turn.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::env::{Pools, WorkerEnv};
+use super::housekeeping::{PERIOD, Watch};
+use super::stats::WorkerStats;
+use crate::control::config::Idle;
+use crate::datapath::{run_burst, run_crossed};
+use crate::dpdk::lcore::{LcoreCtx, tsc};
+use crate::dpdk::mbuf::Mbuf;
+use crate::dpdk::ring::{RingRx, RingTx};
+use crate::dpdk::vhost;
+use crate::mirror::publish::Reader;
+use crate::mirror::snapshot::Snapshot;
+use crate::packet::Burst;
+use crate::port::{EniPort, Turn};
+
+/// Odd queues transmit in the guest.
+const TRANSMIT_QUEUES: u32 = 0xaaaa_aaaa;
+/// Turns without a packet before `worker.idle = "sleep"` sleeps.
+const PATIENCE: u32 = 64;
+/// How long it sleeps.
+const NAP: Duration = Duration::from_micros(50);
+
+/// What is published to workers as one value.
+#[derive(Debug)]
+pub struct Published {
+    /// What decides about packets.
+    pub snapshot: Snapshot,
+    /// Ports by ENI slot.
+    pub ports: Box<[Option<Arc<EniPort>>]>,
+    /// Slots of the ENIs of each worker.
+    pub owned: Box<[Box<[u32]>]>,
+}
+
+/// All that a worker owns.
+pub struct Worker {
+    /// Its index.
+    pub index: usize,
+    /// Packets a queue is asked for at a time.
+    pub burst: usize,
+    /// What to do when there is nothing to do.
+    pub idle: Idle,
+    /// The published value.
+    pub reader: Reader<Published>,
+    /// Buffers.
+    pub pools: Pools,
+    /// Rings to the other workers.
+    pub outgoing: Vec<Option<RingTx>>,
+    /// Rings from the other workers.
+    pub incoming: Vec<RingRx>,
+    /// Its turn counter.
+    pub turn: Arc<Turn>,
+    /// Its own figures.
+    pub stats: Arc<WorkerStats>,
+}
+
+impl Worker {
+    /// Polls until `stop`.
+    pub fn run(mut self, _lcore: &LcoreCtx, stop: &AtomicBool) {
+        let mut burst = Burst::<Mbuf>::default();
+        let mut watch = Watch::default();
+        let (mut turns, mut quiet) = (0u32, 0u32);
+        let mut began = tsc();
+        self.turn.set_running(true);
+        while !stop.load(Relaxed) {
+            self.turn.begin();
+            turns = turns.wrapping_add(1);
+            let packets = self.turn(&mut burst, &mut watch);
+            if turns.is_multiple_of(PERIOD) {
+                let published = self.reader.current();
+                watch.look(self.index, published);
+            }
+            let now = tsc();
+            self.stats.turn(packets as u64, now.wrapping_sub(began));
+            began = now;
+            quiet = if packets == 0 {
+                quiet.saturating_add(1)
+            } else {
+                0
+            };
+            if self.idle == Idle::Sleep && quiet > PATIENCE {
+                std::thread::sleep(NAP);
+                began = tsc();
+            }
+        }
+        self.turn.set_running(false);
+    }
+
+    /// One turn; returns the packets it moved.
+    fn turn(&mut self, burst: &mut Burst<Mbuf>, watch: &mut Watch) -> usize {
+        let published = self.reader.current();
+        let mut env = WorkerEnv {
+            index: self.index,
+            ports: &published.ports,
+            pools: &self.pools,
+            rings: &mut self.outgoing,
+        };
+        let mut packets = 0;
+        for ring in &mut self.incoming {
+            let taken = ring.receive(&mut burst.bufs);
+            if taken > 0 {
+                packets += taken;
+                run_crossed(&mut env, &published.snapshot, burst);
+            }
+        }
+        for slot in published.owned.get(self.index).into_iter().flatten() {
+            let Some(eni) = published.snapshot.eni(*slot) else {
+                continue;
+            };
+            let Some(port) = published.ports.get(*slot as usize).and_then(Option::as_ref) else {
+                continue;
+            };
+            let Some((vid, enabled)) = port.device() else {
+                continue;
+            };
+            let pool = self.pools.fitting(eni.mtu.frame().0 as usize);
+            let mut queues = enabled & TRANSMIT_QUEUES;
+            while queues != 0 {
+                let queue = queues.trailing_zeros() as u16;
+                queues &= queues - 1;
+                let taken = vhost::dequeue(vid, queue, pool, &mut burst.bufs, self.burst);
+                watch.polled(*slot, queue, taken);
+                if taken > 0 {
+                    packets += taken;
+                    run_burst(&mut env, &published.snapshot, eni, burst);
+                }
+            }
+        }
+        packets
+    }
+}
