@@ -1,16 +1,93 @@
 //! Control: configuration and objects are read, validated, compiled and published, in that order.
+//!
+//! The tenant API and the store will stand before [`objects`]; until their issue lands, files take their place.
 
 pub mod compile;
 pub mod config;
 pub mod fabric;
+mod inventory;
 pub mod model;
+mod objects;
+pub mod quotas;
+pub mod raw;
 pub mod registry;
 pub mod switch;
 
-pub fn load_model(
-    _a: &std::path::Path,
-    _b: &std::path::Path,
-    _c: &config::Config,
-) -> Result<model::Model, Vec<String>> {
-    Err(vec![])
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use config::Config;
+use model::Model;
+use raw::{Problem, Sink};
+
+/// Reads and validates inventory and mirror objects.
+///
+/// # Errors
+/// Every problem of both files.
+pub fn load_model(inventory: &Path, mirror: &Path, config: &Config) -> Result<Model, Vec<Problem>> {
+    let text = |path: &Path| {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => (name, Ok(text)),
+            Err(e) => (name, Err(format!("cannot be read: {e}"))),
+        }
+    };
+    parse_model(text(inventory), text(mirror), config)
+}
+
+/// The same from texts, each with the name that problems mention.
+///
+/// # Errors
+/// Every problem of both texts.
+pub fn model_from_json(
+    (inventory_name, inventory): (&str, &str),
+    (mirror_name, mirror): (&str, &str),
+    config: &Config,
+) -> Result<Model, Vec<Problem>> {
+    let named = |name: &str, text: &str| (name.to_owned(), Ok(text.to_owned()));
+    parse_model(
+        named(inventory_name, inventory),
+        named(mirror_name, mirror),
+        config,
+    )
+}
+
+type Named = (String, Result<String, String>);
+
+fn parse_model(inventory: Named, mirror: Named, config: &Config) -> Result<Model, Vec<Problem>> {
+    let (inventory_sink, inventory) = tree(inventory);
+    let (mirror_sink, mirror) = tree(mirror);
+    let mut model = Model::default();
+    if let Some(inventory) = &inventory {
+        model = inventory::read(&inventory_sink, inventory, config);
+    }
+    // Sessions refer to the inventory: with a broken one their complaints would be noise.
+    if let Some(mirror) = &mirror
+        && inventory_sink.is_clean()
+    {
+        objects::read(&mirror_sink, mirror, config, &mut model);
+    }
+    let mut problems = inventory_sink.into_problems();
+    problems.extend(mirror_sink.into_problems());
+    if problems.is_empty() {
+        Ok(model)
+    } else {
+        Err(problems)
+    }
+}
+
+fn tree((name, text): Named) -> (Sink, Option<Value>) {
+    let sink = Sink::new(name);
+    let tree = text.and_then(|t| serde_json::from_str(&t).map_err(|e| format!("is not JSON: {e}")));
+    match tree {
+        Ok(tree) => (sink, Some(tree)),
+        Err(e) => {
+            sink.report("", None, e);
+            (sink, None)
+        }
+    }
 }

@@ -1,83 +1,153 @@
-//! temp
-#![allow(missing_docs)]
-use ipnet::Ipv4Net;
+//! What was validated: plain values that refer to each other by index.
+
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
-#[derive(Clone, Debug, Default)]
+
+use ipnet::Ipv4Net;
+
+pub use super::config::SocketMode;
+use crate::classify::rule::Rule;
+
+/// Everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// The region.
+    pub region: Region,
+    /// Networks of the platform itself; traffic with them is never mirrored.
+    pub platform_cidrs: Vec<Ipv4Net>,
+    /// VPCs.
+    pub vpcs: Vec<Vpc>,
+    /// Subnets.
+    pub subnets: Vec<Subnet>,
+    /// ENIs on this host.
+    pub enis: Vec<EniSpec>,
+    /// Filters.
+    pub filters: Vec<Filter>,
+    /// Sessions.
+    pub sessions: Vec<Session>,
+}
+
+/// A region and what it can.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Region {
+    /// Its id.
     pub id: String,
+    /// Copies may be longer than 1,500 bytes of IP.
     pub jumbo_mirroring: bool,
 }
-#[derive(Clone, Debug)]
+
+/// A VPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vpc {
+    /// Its id.
     pub id: Arc<str>,
+    /// Its network.
     pub cidr: Ipv4Net,
 }
-#[derive(Clone, Debug)]
-pub struct SubnetSpec {
+
+/// A subnet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its id.
     pub id: Arc<str>,
+    /// Index of its VPC.
     pub vpc: usize,
+    /// Its network.
     pub cidr: Ipv4Net,
+    /// The router's MAC.
     pub router_mac: [u8; 6],
+    /// The router's address.
     pub gateway: Ipv4Addr,
 }
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SocketMode {
-    Client,
-    Server,
-}
-#[derive(Clone, Debug)]
+
+/// An ENI.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EniSpec {
+    /// Its id.
     pub id: Arc<str>,
+    /// Index of its subnet.
     pub subnet: usize,
+    /// Its MAC.
     pub mac: [u8; 6],
+    /// Primary address.
     pub primary: Ipv4Addr,
+    /// Secondary addresses.
     pub secondaries: Vec<Ipv4Addr>,
+    /// 1500 or 8500.
     pub mtu: u16,
+    /// The instance it belongs to.
     pub instance: Option<Arc<str>>,
+    /// That instance's type.
+    pub instance_type: Option<String>,
+    /// The account it belongs to.
+    pub owner: String,
+    /// It belongs to a cloud service and may not be a source.
     pub managed: bool,
+    /// Queue pairs, 1 to 8.
     pub queue_pairs: u8,
+    /// The vhost-user socket.
     pub socket: PathBuf,
+    /// Who owns it.
     pub mode: SocketMode,
 }
-#[derive(Clone, Debug)]
+
+/// A rule with its name and rank.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterRule {
+    /// Its id.
     pub id: Arc<str>,
+    /// Smaller goes first; unique in a filter's direction.
     pub priority: u32,
-    pub rule: crate::classify::rule::Rule,
+    /// What it matches, and what that means.
+    pub rule: Rule,
 }
-#[derive(Clone, Debug)]
+
+/// A filter; rules are sorted by priority.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
+    /// Its id.
     pub id: Arc<str>,
+    /// Its name.
+    pub name: String,
+    /// Rules for packets delivered to a source.
     pub ingress: Vec<FilterRule>,
+    /// Rules for packets sent by a source.
     pub egress: Vec<FilterRule>,
 }
-#[derive(Clone, Debug)]
+
+/// Where copies go.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
+    /// An ENI, by index.
     Eni(usize),
+    /// An internal CLB, by id.
     Slb(String),
+    /// A Gateway Load Balancer endpoint, by id.
     Gwlbe(String),
 }
-#[derive(Clone, Debug)]
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
+    /// Its id.
     pub id: Arc<str>,
+    /// Its name.
+    pub name: String,
+    /// It mirrors.
     pub enabled: bool,
+    /// The account is locked: it does not mirror.
     pub locked: bool,
-    pub priority: u32,
+    /// Smaller goes first; unique.
+    pub priority: u16,
+    /// Bytes of a packet that a copy keeps.
     pub packet_length: u16,
+    /// VXLAN network identifier.
     pub vni: u32,
+    /// Index of its filter.
     pub filter: usize,
+    /// Indices of its sources.
     pub sources: Vec<usize>,
+    /// Where copies go.
     pub target: Target,
-}
-#[derive(Clone, Debug, Default)]
-pub struct Model {
-    pub region: Region,
-    pub platform_cidrs: Vec<Ipv4Net>,
-    pub vpcs: Vec<Vpc>,
-    pub subnets: Vec<SubnetSpec>,
-    pub enis: Vec<EniSpec>,
-    pub filters: Vec<Filter>,
-    pub sessions: Vec<Session>,
 }
