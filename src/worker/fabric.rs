@@ -110,8 +110,8 @@ impl Fabric for LiveFabric {
             ports: ports.into_boxed_slice(),
             owned: owned.into_iter().map(Vec::into_boxed_slice).collect(),
         };
-        let version = self.publisher.publish(Arc::new(published));
-        self.publisher.wait_until_seen(version, PATIENCE).map_err(|e| e.to_string())
+        let epoch = self.publisher.publish(Arc::new(published));
+        self.publisher.wait_until_seen(epoch, PATIENCE).map_err(|e| e.to_string())
     }
 
     fn port(&self, eni: &str) -> Option<PortView> {
@@ -131,13 +131,13 @@ impl Fabric for LiveFabric {
     }
 
     fn worker_views(&self) -> Vec<WorkerView> {
-        let versions = self.publisher.versions();
+        let versions = self.publisher.epochs();
         let workers = self.workers.lock();
-        let views = workers.stats().iter().zip(versions).map(|(stats, snapshot_version)| WorkerView {
+        let views = workers.stats().iter().zip(versions).map(|(stats, epoch)| WorkerView {
             busy_cycles: stats.busy_cycles.get(),
             idle_cycles: stats.idle_cycles.get(),
             packets: stats.packets.get(),
-            snapshot_version,
+            snapshot_version: epoch.unwrap_or(0),
         });
         views.collect()
     }

@@ -50,7 +50,9 @@ impl Workers {
                 index,
                 burst: usize::from(config.worker.burst),
                 idle: config.worker.idle,
-                reader: publisher.reader(index),
+                reader: publisher
+                    .reader(index)
+                    .ok_or_else(|| format!("worker {index} has no seat"))?,
                 pools: pools(eal, config, index)?,
                 outgoing: std::mem::take(&mut rings.out[index]),
                 incoming: std::mem::take(&mut rings.into[index]),
