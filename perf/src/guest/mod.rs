@@ -1,0 +1,13 @@
+//! A guest without a machine: virtio-net driver and vhost-user frontend in one.
+//!
+//! A [`port::GuestPort`] speaks to the switch; [`bridge`] joins it to a TAP device or to pcap files, event-driven.
+
+pub mod bridge;
+mod packed;
+pub mod pcap;
+pub mod port;
+mod queue;
+mod ring;
+mod split;
+
+pub use port::{GuestPort, PortConfig, Role};
