@@ -4,10 +4,12 @@
 
 pub mod classify;
 pub mod control;
+pub mod ctl;
 pub mod datapath;
 pub mod metrics;
 pub mod mirror;
 pub mod packet;
+pub mod replay;
 pub mod wire;
 pub mod worker;
 
@@ -15,3 +17,8 @@ pub mod worker;
 pub mod dpdk;
 #[cfg(feature = "dpdk")]
 pub mod port;
+
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The commit it was built from.
+pub const COMMIT: &str = env!("VSWITCH_COMMIT");

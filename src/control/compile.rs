@@ -84,7 +84,10 @@ fn claim(model: &Model, registry: &mut Registry) {
                 .map(|i| (s.id.clone(), model.enis[*i].id.clone()))
         })
         .collect();
-    registry.enis.retain(|id| enis.contains(id));
+    for counters in std::mem::take(&mut registry.leaving) {
+        registry.gone.add(&counters);
+    }
+    registry.leaving = registry.enis.retain(|id| enis.contains(id));
     registry.rows.retain(|pair| pairs.contains(pair));
     for spec in &model.enis {
         registry.enis.claim(&spec.id);

@@ -2,12 +2,17 @@
 //!
 //! The tenant API and the store will stand before [`objects`]; until their issue lands, files take their place.
 
+mod answers;
 pub mod compile;
 pub mod config;
+pub mod daemon;
 pub mod fabric;
+pub mod http;
 mod inventory;
 pub mod model;
 mod objects;
+pub mod operations;
+pub mod ops;
 pub mod quotas;
 pub mod raw;
 pub mod registry;

@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::metrics::counters::{EniCounters, PerWorker, RowCounters};
+use crate::metrics::laws::Totals;
 
 /// A pair's key: session id, ENI id.
 pub type RowKey = (Arc<str>, Arc<str>);
@@ -82,16 +83,18 @@ impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
         slot
     }
 
-    /// Frees the slots of all owners but those that `keep` names.
-    pub fn retain(&mut self, keep: impl Fn(&K) -> bool) {
-        let free = &mut self.free;
+    /// Frees the slots of all owners but those that `keep` names; returns the counters of those that went.
+    pub fn retain(&mut self, keep: impl Fn(&K) -> bool) -> Vec<Arc<PerWorker<T>>> {
+        let (free, mut gone) = (&mut self.free, Vec::new());
         self.owners.retain(|owner, slot| {
             let kept = keep(owner);
             if !kept {
                 free.push(slot.slot);
+                gone.push(slot.counters.clone());
             }
             kept
         });
+        gone
     }
 
     /// One more than the highest slot in use so far.
@@ -127,6 +130,10 @@ pub struct Registry {
     pub departed: Arc<EniCounters>,
     /// Counts for copies that outlive their session.
     pub departed_rows: Arc<RowCounters>,
+    /// Counters of ENIs that went with the last change; workers may still add to them until all have taken it.
+    pub leaving: Vec<Arc<EniCounters>>,
+    /// Sums of ENIs that went before.
+    pub gone: Totals,
     /// Version of the last snapshot compiled.
     pub version: u64,
 }
@@ -142,6 +149,8 @@ impl Registry {
             placement: HashMap::new(),
             departed: Arc::new(EniCounters::new(workers)),
             departed_rows: Arc::new(RowCounters::new(workers)),
+            leaving: Vec::new(),
+            gone: Totals::default(),
             version: 0,
         }
     }

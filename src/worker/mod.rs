@@ -3,6 +3,8 @@
 #[cfg(feature = "dpdk")]
 pub mod env;
 #[cfg(feature = "dpdk")]
+pub mod fabric;
+#[cfg(feature = "dpdk")]
 pub mod housekeeping;
 pub mod placement;
 #[cfg(feature = "dpdk")]

@@ -1,0 +1,170 @@
+//! Small HTTP servers on the control CPU: header timeouts, bounded bodies, bounded connections.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode, header};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
+
+/// Longest time for a request's headers, and between requests of a connection.
+const HEADERS: Duration = Duration::from_secs(10);
+/// Connections at a time.
+const CONNECTIONS: usize = 64;
+/// Bytes of a request's body.
+const BODY: usize = 1 << 20;
+
+/// A request, read whole.
+#[derive(Debug)]
+pub struct Call {
+    /// Method.
+    pub method: Method,
+    /// Path without the query.
+    pub path: String,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// What a call is answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status.
+    pub status: StatusCode,
+    /// Content type.
+    pub content_type: &'static str,
+    /// Body.
+    pub body: String,
+}
+
+impl Answer {
+    /// Plain text.
+    #[must_use]
+    pub fn text(status: StatusCode, body: impl Into<String>) -> Self {
+        Answer {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            body: body.into(),
+        }
+    }
+
+    /// JSON.
+    #[must_use]
+    pub fn json(status: StatusCode, body: &serde_json::Value) -> Self {
+        Answer {
+            status,
+            content_type: "application/json",
+            body: format!("{body:#}\n"),
+        }
+    }
+
+    /// `{"errors": [...]}`.
+    #[must_use]
+    pub fn errors(status: StatusCode, errors: &[String]) -> Self {
+        Answer::json(status, &serde_json::json!({ "errors": errors }))
+    }
+}
+
+/// Something that accepts connections.
+pub trait Accept {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next one.
+    fn accept(&self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
+}
+
+impl Accept for tokio::net::UnixListener {
+    type Stream = tokio::net::UnixStream;
+
+    async fn accept(&self) -> std::io::Result<Self::Stream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Accept for tokio::net::TcpListener {
+    type Stream = tokio::net::TcpStream;
+
+    async fn accept(&self) -> std::io::Result<Self::Stream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+/// Serves until `stop` says true. `answer` runs on a thread where it may block.
+pub async fn serve<L: Accept>(
+    listener: L,
+    answer: impl Fn(Call) -> Answer + Send + Sync + 'static,
+    mut stop: watch::Receiver<bool>,
+) {
+    let answer: Arc<dyn Fn(Call) -> Answer + Send + Sync> = Arc::new(answer);
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let stream = tokio::select! {
+            _ = stop.wait_for(|stopped| *stopped) => return,
+            stream = listener.accept() => stream,
+        };
+        let Ok(stream) = stream else {
+            // Out of descriptors, most likely: others will close.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        // Beyond the limit a caller is hung up on, so that it cannot wait for ever.
+        let Ok(permit) = room.clone().try_acquire_owned() else {
+            continue;
+        };
+        let answer = answer.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| respond(request, answer.clone()));
+            let mut builder = hyper::server::conn::http1::Builder::new();
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADERS);
+            let _ = builder
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+            drop(permit);
+        });
+    }
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    answer: Arc<dyn Fn(Call) -> Answer + Send + Sync>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let body = tokio::time::timeout(HEADERS, Limited::new(body, BODY).collect()).await;
+    let answer = match body {
+        Ok(Ok(body)) => {
+            let call = Call {
+                method: parts.method,
+                path: parts.uri.path().to_owned(),
+                body: body.to_bytes(),
+            };
+            tokio::task::spawn_blocking(move || answer(call))
+                .await
+                .unwrap_or_else(|e| {
+                    Answer::errors(StatusCode::INTERNAL_SERVER_ERROR, &[e.to_string()])
+                })
+        }
+        Ok(Err(_)) => Answer::errors(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &[format!("a body has at most {BODY} bytes")],
+        ),
+        Err(_) => Answer::errors(
+            StatusCode::REQUEST_TIMEOUT,
+            &["the body did not come in time".to_owned()],
+        ),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = answer.status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static(answer.content_type),
+    );
+    Ok(response)
+}

@@ -1,0 +1,4 @@
+//! `vswitchctl`: asks a running switch, and shows what it says.
+
+pub mod client;
+pub mod render;

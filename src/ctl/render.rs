@@ -1,0 +1,128 @@
+//! Answers as tables for people.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+/// A value in a table's cell.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(s) => s.clone(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// A table of some fields of a list of objects, widths fitted.
+#[must_use]
+pub fn table(list: &Value, columns: &[(&str, &str)]) -> String {
+    let mut rows: Vec<Vec<String>> = vec![
+        columns
+            .iter()
+            .map(|(title, _)| (*title).to_owned())
+            .collect(),
+    ];
+    for item in list.as_array().into_iter().flatten() {
+        rows.push(columns.iter().map(|(_, key)| cell(&item[*key])).collect());
+    }
+    let width = |column: usize| {
+        rows.iter()
+            .map(|r| r[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let line: String =
+            row.iter()
+                .zip(&widths)
+                .fold(String::new(), |mut line, (cell, width)| {
+                    let _ = write!(line, "{cell:width$}  ");
+                    line
+                });
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// One object, a field a line; fields with nothing in them are left out.
+#[must_use]
+pub fn object(value: &Value) -> String {
+    let mut text = String::new();
+    for (key, value) in value.as_object().into_iter().flatten() {
+        match value {
+            Value::Null => {}
+            Value::Object(inner) if inner.is_empty() => {}
+            Value::Object(_) => {
+                let _ = writeln!(text, "{key}:");
+                for line in object(value).lines() {
+                    let _ = writeln!(text, "  {line}");
+                }
+            }
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                let _ = writeln!(text, "{key}:");
+                for item in items {
+                    let line = object(item).lines().collect::<Vec<_>>().join("  ");
+                    let _ = writeln!(text, "  {line}");
+                }
+            }
+            other => {
+                let _ = writeln!(text, "{key}: {}", cell(other));
+            }
+        }
+    }
+    text
+}
+
+/// ENIs.
+pub const ENI: &[(&str, &str)] = &[
+    ("ENI", "id"),
+    ("STATE", "state"),
+    ("WORKER", "worker"),
+    ("PAIRS", "queue_pairs"),
+    ("RING", "ring"),
+    ("MTU", "mtu"),
+    ("ADDRESSES", "addresses"),
+    ("RX", "rx_packets"),
+    ("TX", "tx_packets"),
+    ("DROPS", "drops"),
+    ("FAULT", "fault"),
+];
+
+/// Filters.
+pub const FILTER: &[(&str, &str)] = &[("FILTER", "id"), ("NAME", "name")];
+
+/// Sessions.
+pub const SESSION: &[(&str, &str)] = &[
+    ("SESSION", "id"),
+    ("ENABLED", "enabled"),
+    ("PRIORITY", "priority"),
+    ("VNI", "vni"),
+    ("LENGTH", "packet_length"),
+    ("FILTER", "filter"),
+    ("SOURCES", "sources"),
+    ("TARGET", "target"),
+    ("MATCHED", "matched"),
+    ("SENT", "sent"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn tables_are_aligned_and_objects_leave_out_nothing_that_is_there() {
+        let list = json!([{"id": "a", "name": "x"}, {"id": "longer", "name": null}]);
+        assert_eq!(table(&list, FILTER), "FILTER  NAME\na       x\nlonger  -\n");
+        let value = json!({"id": "a", "none": null, "drops": {"x": 1}, "list": [1, 2]});
+        assert_eq!(
+            object(&value),
+            "drops:\n  x: 1\nid: a\nlist: 1,2\n"
+                .replace("drops:\n  x: 1\nid: a\n", "id: a\ndrops:\n  x: 1\n")
+        );
+    }
+}
