@@ -94,7 +94,8 @@ fn look_at(pairs: &mut [Queue; PAIRS], port: &EniPort) -> (u64, u64) {
             rejected += u64::from(now.wrapping_sub(before).wrapping_sub(q.taken));
         }
         (q.connection, q.taken, q.position) = (connection, 0, position);
-        let is_stuck = q.empty >= STUCK_AFTER && vhost::waiting(vid, queue) > 0;
+        // The library counts waiting entries of split rings only.
+        let is_stuck = !port.is_packed() && q.empty >= STUCK_AFTER && vhost::waiting(vid, queue) > 0;
         became_stuck += u64::from(is_stuck && !q.stuck);
         q.stuck = is_stuck;
         stuck |= u32::from(is_stuck) << queue;

@@ -1,6 +1,6 @@
 //! A port of the guest: memory, queues and the conversation with the switch.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -21,6 +21,7 @@ const F_RING_PACKED: u64 = 1 << 34;
 /// Protocol feature `VHOST_USER_PROTOCOL_F_NET_MTU`, and its request.
 const PROTOCOL_NET_MTU: u64 = 1 << 4;
 const REQUEST_SET_MTU: u32 = 20;
+const REQUEST_QUEUE_NUM: u32 = 17;
 /// Longest wait for an answer of the switch.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Bytes of a receive buffer; longer frames take several.
@@ -239,18 +240,14 @@ impl GuestPort {
         }
         frontend.set_protocol_features(protocol & protocol_wanted)?;
         if protocol.contains(VhostUserProtocolFeatures::MQ)
-            && frontend.get_queue_num()? < u64::from(self.config.queue_pairs)
+            && queue_pairs(&mut connection.control)? < u64::from(self.config.queue_pairs)
         {
             return Err(GuestError::Missing("that many queue pairs"));
         }
         frontend.set_owner()?;
         frontend.set_features(wanted)?;
         if let Some(mtu) = self.config.announce_mtu {
-            let mut message = Vec::new();
-            for word in [REQUEST_SET_MTU, 1, 8, u32::from(mtu), 0] {
-                message.extend(word.to_ne_bytes());
-            }
-            connection.control.write_all(&message)?;
+            connection.control.write_all(&message(&[REQUEST_SET_MTU, 1, 8, u32::from(mtu), 0]))?;
         }
         Ok(())
     }
@@ -463,4 +460,17 @@ impl GuestPort {
     pub fn config(&self) -> &PortConfig {
         &self.config
     }
+}
+
+/// Asks for the number of queue pairs. The crate takes the answer for a number of queues, and refuses the others then.
+fn queue_pairs(control: &mut UnixStream) -> io::Result<u64> {
+    control.write_all(&message(&[REQUEST_QUEUE_NUM, 1, 0]))?;
+    let mut answer = [0u8; 20];
+    control.read_exact(&mut answer)?;
+    let [.., a, b, c, d, e, f, g, h] = answer;
+    Ok(u64::from_ne_bytes([a, b, c, d, e, f, g, h]))
+}
+
+fn message(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|w| w.to_ne_bytes()).collect()
 }
