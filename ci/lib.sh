@@ -75,8 +75,8 @@ need_debian() {
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 PACKAGES_BUILD=(gcc libc6-dev make pkg-config libdpdk-dev clang libclang-dev ca-certificates)
-PACKAGES_DEMO=(iproute2 iputils-ping curl python3-minimal python3 tcpdump procps util-linux)
-PACKAGES_QEMU=(qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod xz-utils zstd)
+PACKAGES_DEMO=(iproute2 iputils-ping curl python3 tcpdump ethtool socat procps)
+PACKAGES_QEMU=(qemu-system-x86 busybox-static cpio kmod xz-utils zstd)
 # dpdk-testpmd is the second opinion in the tests, promtool the judge of the metrics page.
 PACKAGES_TEST=(dpdk dpdk-dev tshark prometheus git)
 
