@@ -14,7 +14,7 @@ until_listening() {
 # capture_start GUEST NAME [INTERFACE]: everything on the interface into GUEST/NAME.pcap.
 capture_start() {
     local guest=$1 name=$2 interface=${3:-${IFACE[$1]}}
-    guest_run "$guest" "tcpdump -i $interface -s 0 -B 8192 -U --immediate-mode -Z root -w $name.pcap >/dev/null 2>$name.log & echo \$! >$name.pid; n=0; until grep -q listening $name.log; do n=\$((n+1)); [ \$n -lt 100 ] || exit 1; sleep 0.1; done" ||
+    guest_run "$guest" "tcpdump -i $interface -s 9216 -B 32768 -U --immediate-mode -Z root -w $name.pcap >/dev/null 2>$name.log & echo \$! >$name.pid; n=0; until grep -q listening $name.log; do n=\$((n+1)); [ \$n -lt 100 ] || exit 1; sleep 0.1; done" ||
         die "tcpdump does not start in guest $guest"
 }
 
