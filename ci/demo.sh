@@ -1,0 +1,250 @@
+#!/bin/bash
+# The main job, on real packets, from nothing: as root on Debian 12, with a network to the package registries.
+#   ci/demo.sh          three guests that are Linux network stacks in namespaces
+#   ci/demo.sh --qemu   the two that talk are QEMU machines with Debian's cloud kernel
+# Real programs in guests a and b talk TCP and UDP through the switch, a is mirrored, and tcpdump in guest c shows the
+# copies. Ends with a table that must add up, then kills the switch and shows that the guests go on. Leaves nothing.
+set -euo pipefail
+HERE=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=ci/lib.sh
+. "$HERE/lib.sh"
+# shellcheck source=ci/guests-netns.sh
+. "$HERE/guests-netns.sh"
+# shellcheck source=ci/guests-qemu.sh
+. "$HERE/guests-qemu.sh"
+# shellcheck source=ci/traffic.sh
+. "$HERE/traffic.sh"
+
+QEMU=false
+for argument in "$@"; do
+    case $argument in
+    --qemu) QEMU=true ;;
+    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    *) printf 'usage: %s [--qemu]\n' "$0" >&2 && exit 2 ;;
+    esac
+done
+
+# The cast. c is a jumbo ENI, so that a full 1,500-byte packet arrives whole inside its 50 bytes of VXLAN.
+declare -A KIND=([a]=netns [b]=netns [c]=netns) IFACE
+declare -A IP=([a]=10.0.0.10 [b]=10.0.0.20 [c]=10.0.0.30)
+declare -A MAC=([a]=02:00:00:00:00:0a [b]=02:00:00:00:00:0b [c]=02:00:00:00:00:0c)
+declare -A MTU=([a]=1500 [b]=1500 [c]=8500)
+VNI=10 PACKET_LENGTH=1500 DROPPED_PORT=9999 FILE_KIB=1024
+IDLE=poll # the worker; QEMU without KVM needs every core it can get
+$QEMU && KIND[a]=qemu KIND[b]=qemu IDLE=sleep FILE_KIB=512
+
+eni_socket() { printf '%s/sockets/eni-%s.sock' "$TMP" "$1"; }
+
+# ---- set-up -----------------------------------------------------------------------------------------------------
+
+set_up() {
+    need_root
+    install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_DEMO[@]}"
+    ensure_rust
+    $QEMU && qemu_prepare
+    reserve_hugepages 512 256
+    [ -e /dev/net/tun ] || modprobe tun 2>/dev/null || die "this kernel has no TAP devices (/dev/net/tun)"
+    say "building (release)"
+    (cd "$ROOT" && cargo build --locked --quiet --release --workspace --bins) || die "the build failed"
+    BIN=$ROOT/target/release
+    TMP=$(mktemp -d "${TMPDIR:-/tmp}/vswitch-demo.XXXXXX")
+    on_exit rm -rf "$TMP"
+    chmod 755 "$TMP"
+    mkdir "$TMP/sockets"
+}
+
+free_port() { /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+write_configuration() {
+    local guest lcore=1 enis=() rule_end='"SourceCidrBlock":"0.0.0.0/0","DestinationCidrBlock":"0.0.0.0/0","SourcePortRange":"-1/-1"'
+    (($(nproc) > 1)) || { lcore=0 && IDLE=sleep; }
+    METRICS=127.0.0.1:$(free_port)
+    for guest in a b c; do
+        enis+=("{\"NetworkInterfaceId\":\"eni-$guest\",\"VSwitchId\":\"vsw-1\",\"MacAddress\":\"${MAC[$guest]}\",\"PrivateIpAddress\":\"${IP[$guest]}\",\"Mtu\":${MTU[$guest]},\"InstanceId\":\"i-$guest\",\"QueuePairs\":1}")
+    done
+    cat >"$TMP/inventory.json" <<JSON
+{"RegionId":"local","JumboMirroring":true,"PlatformCidrs":[],
+ "Vpcs":[{"VpcId":"vpc-1","CidrBlock":"10.0.0.0/16"}],
+ "VSwitches":[{"VSwitchId":"vsw-1","VpcId":"vpc-1","CidrBlock":"10.0.0.0/24","RouterMac":"02:00:00:00:00:01","GatewayIp":"10.0.0.1"}],
+ "NetworkInterfaces":[$(IFS=,; printf '%s' "${enis[*]}")]}
+JSON
+    local rules=() direction id=0
+    for direction in in out; do
+        rules+=("{\"TrafficMirrorFilterRuleId\":\"tmr-$direction-1\",\"Action\":\"drop\",\"Priority\":1,\"Protocol\":\"UDP\",$rule_end,\"DestinationPortRange\":\"$DROPPED_PORT/$DROPPED_PORT\"},{\"TrafficMirrorFilterRuleId\":\"tmr-$direction-2\",\"Action\":\"accept\",\"Priority\":2,\"Protocol\":\"TCP\",$rule_end,\"DestinationPortRange\":\"-1/-1\"},{\"TrafficMirrorFilterRuleId\":\"tmr-$direction-3\",\"Action\":\"accept\",\"Priority\":3,\"Protocol\":\"UDP\",$rule_end,\"DestinationPortRange\":\"-1/-1\"}")
+    done
+    cat >"$TMP/mirror.json" <<JSON
+{"TrafficMirrorFilters":[{"TrafficMirrorFilterId":"tmf-1","IngressRules":[${rules[0]}],"EgressRules":[${rules[1]}]}],
+ "TrafficMirrorSessions":[{"TrafficMirrorSessionId":"tms-1","Enabled":true,"Priority":1,"PacketLength":$PACKET_LENGTH,
+  "VirtualNetworkId":$VNI,"TrafficMirrorFilterId":"tmf-1","TrafficMirrorSourceIds":["eni-a"],
+  "TrafficMirrorTargetId":"eni-c","TrafficMirrorTargetType":"NetworkInterface"}]}
+JSON
+    cat >"$TMP/vswitch.toml" <<TOML
+[files]
+inventory = "$TMP/inventory.json"
+mirror = "$TMP/mirror.json"
+[worker]
+count = 1
+lcores = [$lcore]
+idle = "$IDLE"
+[dpdk]
+hugepages = $HUGEPAGES
+file_prefix = "vsdemo$$"
+control_cpu = 0
+[ports]
+socket_dir = "$TMP/sockets"
+mode = "client"
+[ops]
+socket = "$TMP/ops.sock"
+[metrics]
+listen = "$METRICS"
+TOML
+}
+
+# ---- the switch -------------------------------------------------------------------------------------------------
+
+scrape() { curl -sf --max-time 5 "http://$METRICS/metrics" -o "$1"; }
+
+switch_start() {
+    "$BIN/vswitch" run --config "$TMP/vswitch.toml" >>"$TMP/switch.log" 2>&1 &
+    SWITCH=$!
+}
+
+switch_ready() {
+    local tenths=300
+    until scrape "$TMP/page" 2>/dev/null; do
+        if ! kill -0 "$SWITCH" 2>/dev/null || ((tenths-- <= 0)); then
+            tail -n 20 "$TMP/switch.log" >&2
+            die "vswitch did not start"
+        fi
+        sleep 0.1
+    done
+}
+
+# The counters once nothing moves: two scrapes alike, past the delays of TCP's and ARP's last words.
+scrape_quiet() {
+    sleep 1
+    local tries=50 then="" now
+    while ((tries-- > 0)); do
+        scrape "$1" || die "the metrics page of vswitch does not answer"
+        now=$(grep -E '_packets_total' "$1" | grep -v worker || true)
+        [ "$now" = "$then" ] && return
+        then=$now
+        sleep 0.2
+    done
+    die "the guests do not become quiet"
+}
+
+# ---- the acts ---------------------------------------------------------------------------------------------------
+
+# The collector's kernel takes the copies out of their VXLAN.
+vxlan_up() {
+    guest_run c "ip link add vx type vxlan id $VNI dstport 4789 local ${IP[c]} dev ${IFACE[c]} nolearning && ethtool -K vx gro off && ip link set vx up" >/dev/null ||
+        die "this kernel has no vxlan device, with which the collector decapsulates"
+}
+vxlan_down() { guest_run c "ip link del vx"; }
+
+ledger() { /usr/bin/python3 "$ROOT/ci/ledger.py" "$@"; }
+
+# captures start|stop PREFIX: everything that every guest sends and gets.
+captures() {
+    local guest
+    for guest in a b c; do "capture_$1" "$guest" "$2"; done
+}
+
+# guests_of PREFIX: the --guest arguments for the ledger.
+guests_of() {
+    local guest
+    for guest in a b c; do printf -- '--guest\neni-%s,%s,%s\n' "$guest" "${MAC[$guest]}" "$TMP/$guest/$1.pcap"; done
+}
+
+act_traffic() {
+    local sum got
+    vxlan_up
+    guest_run c "tcpdump -l -i ${IFACE[c]} udp port 4789 -nne >seen.txt 2>seen.log & echo \$! >seen.pid"
+    captures start main
+    capture_start c copies vx
+    scrape_quiet "$TMP/before"
+    say "ping: b to a"
+    ping_guest b a 20
+    say "HTTP: a serves $FILE_KIB KiB to b"
+    sum=$(serve a "$FILE_KIB")
+    got=$(fetch b a)
+    [ "$sum" = "$got" ] || die "the file that b got is not the one that a served"
+    note "sha256 ${sum:0:16}… on both sides"
+    say "UDP both ways, and to the port $DROPPED_PORT that the filter drops"
+    udp_listen a 5001 && udp_listen b 5000 && udp_listen a "$DROPPED_PORT" && udp_listen b "$DROPPED_PORT"
+    udp_send a b 5000 50 && udp_send b a 5001 50 && udp_send a b "$DROPPED_PORT" 10 && udp_send b a "$DROPPED_PORT" 10
+    scrape_quiet "$TMP/after"
+    note "heard: b $(udp_heard b 5000) of 50, a $(udp_heard a 5001) of 50, port $DROPPED_PORT $(udp_heard b "$DROPPED_PORT") and $(udp_heard a "$DROPPED_PORT") of 10 each"
+    captures stop main
+    capture_stop c copies
+    guest_run c "kill -TERM \$(cat seen.pid)"
+    say "guest c: tcpdump -i ${IFACE[c]} udp port 4789 -nne"
+    sed -n '1,8p' "$TMP/c/seen.txt"
+    note "… and $(($(grep -c VXLAN "$TMP/c/seen.txt") - 4)) more"
+    mapfile -t guests < <(guests_of main)
+    local limit=$((PACKET_LENGTH < MTU[c] - 50 ? PACKET_LENGTH : MTU[c] - 50))
+    ledger traffic --before "$TMP/before" --after "$TMP/after" "${guests[@]}" --source eni-a --collector eni-c \
+        --copies "$TMP/c/copies.pcap" --limit "$limit" --drop-udp "$DROPPED_PORT" || die "the ledger does not add up"
+}
+
+# Without a listener c's kernel answers every copy with an ICMP error to a, which a never must see.
+act_feedback() {
+    vxlan_down
+    guest_run c "sysctl -qw net.ipv4.icmp_ratelimit=0"
+    captures start feedback
+    scrape_quiet "$TMP/before"
+    udp_send a b 5000 20
+    scrape_quiet "$TMP/after"
+    captures stop feedback
+    mapfile -t guests < <(guests_of feedback)
+    ledger feedback --before "$TMP/before" --after "$TMP/after" "${guests[@]}" --source eni-a --collector eni-c ||
+        die "the copies' echoes are not where they belong"
+}
+
+act_restart() {
+    local killed answers blackout before after copies
+    vxlan_up
+    say "killing the switch (SIGKILL) under running guests, and starting it again"
+    ping_start b a
+    sleep 1
+    killed=$(date +%s%N)
+    kill -KILL "$SWITCH"
+    wait "$SWITCH" 2>/dev/null || true
+    switch_start
+    switch_ready
+    note "new process answers after $((($(date +%s%N) - killed) / 1000000)) ms"
+    answers="ping -c 1 -W 1 ${IP[a]}"
+    wait_for 20 "traffic after the restart" guest_run b "$answers"
+    sleep 1
+    ping_stop b
+    read -r blackout before after < <(ledger blackout "$TMP/b/ping.log") || die "no answer to any ping"
+    ((after > 20)) || die "the guests did not go on after the restart"
+    [ "$(fetch b a)" = "$(guest_run a "sha256sum www/file | cut -d' ' -f1")" ] || die "HTTP is broken after the restart"
+    scrape_quiet "$TMP/page"
+    copies=$(ledger value "$TMP/page" vswitch_mirror_packets_total eni=eni-a)
+    ((copies > 0)) || die "nothing is mirrored after the restart"
+    note "blackout $blackout ms at one ping each 10 ms ($before answers before, $after after); HTTP goes on, $copies new copies"
+}
+
+# ---- the play ---------------------------------------------------------------------------------------------------
+
+trap_exits
+set_up
+STARTED=$SECONDS
+write_configuration
+say "vswitch $("$BIN/vswitch" --version | head -n1 | sed 's/^vswitch //'), guests a, b, c (c collects)"
+on_exit eval 'stop_pid "${SWITCH:-}"'
+switch_start
+for guest in a b c; do guest_start "$guest"; done
+for guest in a b c; do guest_ready "$guest"; done
+switch_ready
+for guest in a c; do
+    wait_for 30 "guest b to reach guest $guest" guest_run b "ping -c 1 -W 1 ${IP[$guest]}"
+done
+act_traffic
+act_feedback
+act_restart
+"$BIN/vswitchctl" --socket "$TMP/ops.sock" stats --json | /usr/bin/python3 -c 'import json, sys; json.load(sys.stdin)' ||
+    die "vswitchctl stats --json gives no JSON"
+say "the demo adds up; $((SECONDS - STARTED)) s after the build"

@@ -1,0 +1,134 @@
+#!/bin/bash
+# All tests, from nothing: packages, Rust, hugepages, build, checks. As root on Debian 12.
+#   ci/test.sh           everything
+#   ci/test.sh --quick   the same without QEMU, loom and the minute of fuzzing
+set -euo pipefail
+# shellcheck source=ci/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+QUICK=false
+for argument in "$@"; do
+    case $argument in
+    --quick) QUICK=true ;;
+    -h | --help) sed -n '2,4s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    *) printf 'usage: %s [--quick]\n' "$0" >&2 && exit 2 ;;
+    esac
+done
+
+trap_exits
+cd "$ROOT"
+
+# ---- the table --------------------------------------------------------------------------------------------------
+
+STEPS=() # "seconds result name"
+
+step_table() {
+    local line
+    printf '\n%-9s %-8s %s\n' seconds result step
+    for line in "${STEPS[@]}"; do printf '%-9s %-8s %s\n' ${line%%|*} "${line#*|}"; done
+}
+
+# step NAME COMMAND...: the first failure ends the run, after the table.
+step() {
+    local name=$1 started=$SECONDS status=0
+    shift
+    say "$name"
+    "$@" || status=$?
+    if ((status)); then
+        STEPS+=("$((SECONDS - started)) FAILED|$name")
+        step_table
+        die "$name failed"
+    fi
+    STEPS+=("$((SECONDS - started)) ok|$name")
+}
+
+skip() { STEPS+=("- skipped|$1"); }
+
+# has_test NAME: whether tests/NAME.rs or tests/NAME/main.rs is in this tree.
+has_test() { [ -e "tests/$1.rs" ] || [ -e "tests/$1/main.rs" ]; }
+
+# ---- the steps --------------------------------------------------------------------------------------------------
+
+set_up() {
+    need_root
+    install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_DEMO[@]}" "${PACKAGES_TEST[@]}"
+    $QUICK || install_packages "${PACKAGES_QEMU[@]}"
+    ensure_rust lint
+    note "$(cargo --version); lint warnings are errors on $RUST_LINT only"
+    reserve_hugepages 1024 256
+    # Network once, here: what follows finds its crates in the cache.
+    cargo fetch --locked --quiet
+}
+
+# Every feature border is linted: with DPDK, and without it.
+clippy() {
+    local deny=()
+    lints_are_errors && deny=(-- -D warnings)
+    cargo clippy --locked --quiet --workspace --all-targets "${deny[@]}" &&
+        cargo clippy --locked --quiet -p vswitch --no-default-features --all-targets "${deny[@]}"
+}
+
+pure_tests() { cargo test --locked --quiet -p vswitch --no-default-features; }
+
+build_programs() { cargo build --locked --quiet --workspace --bins; }
+
+guest_tests() { cargo test --locked --quiet -p dpdk-sys -p vswitch-perf; }
+
+# One test at a time: EAL, cores and hugepages are one per machine.
+dpdk_tests() { cargo test --locked --quiet -p vswitch -- --test-threads=1; }
+
+fuzz() { VSWITCH_FUZZ_SECONDS=$1 cargo test --locked --quiet -p vswitch --no-default-features --test fuzz_smoke; }
+
+# loom WEAKENING|"": with --cfg loom for all crates, and the weakening for ours alone (so that only they are built again).
+loom_test() {
+    local wrapper=target/loom/with-$1
+    shift
+    mkdir -p target/loom
+    local weaken=${wrapper#target/loom/with-}
+    printf '#!/bin/sh\nexec "$@" %s\n' "${weaken:+--cfg $weaken}" >"$wrapper"
+    chmod 755 "$wrapper"
+    RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom RUSTC_WORKSPACE_WRAPPER=$ROOT/$wrapper \
+        cargo test --locked --quiet -p vswitch --release --no-default-features --test loom_publish "$@"
+}
+
+loom() { loom_test ""; }
+
+# The proof that the loom test sees anything: with one ordering weakened it builds, runs and fails.
+loom_weakened() {
+    local log
+    loom_test "$1" --no-run || return 1
+    log=$(mktemp)
+    if loom_test "$1" >"$log" 2>&1; then
+        note "the loom test passes with $1, so it proves nothing"
+        rm -f "$log"
+        return 1
+    fi
+    grep -q 'test result: FAILED' "$log" || { cat "$log" && rm -f "$log" && return 1; }
+    rm -f "$log"
+    note "fails with $1, as it must"
+}
+
+set_up
+step "formatting" cargo fmt --all --check
+step "house rules" bash ci/checks.sh
+step "clippy" clippy
+step "pure tests, no DPDK" pure_tests
+if has_test fuzz_smoke; then
+    if $QUICK; then step "fuzz, 5 s" fuzz 5; else step "fuzz, 60 s" fuzz 60; fi
+fi
+if has_test loom_publish; then
+    if $QUICK; then
+        skip "loom"
+    else
+        step "loom: publication" loom
+        step "loom: weakened publish" loom_weakened vswitch_weaken_publish
+        step "loom: weakened ack" loom_weakened vswitch_weaken_ack
+    fi
+fi
+step "build, with DPDK" build_programs
+step "bindings and guest tests" guest_tests
+step "EAL and end-to-end tests" dpdk_tests
+step "demo" bash ci/demo.sh
+if $QUICK; then skip "demo with QEMU"; else step "demo with QEMU" bash ci/demo.sh --qemu; fi
+step_table
+say "all passed"
