@@ -70,7 +70,7 @@ const ENI: [EniMetric; 9] = [
         |b| b.ring_stuck.get(),
     ),
     (
-        "vswitch_eni_crossed_packets_total",
+        "vswitch_eni_crossed_total",
         "Frames sent to other workers.",
         |b| b.crossed_out.get(),
     ),
@@ -81,7 +81,7 @@ type RowMetric = (&'static str, &'static str, fn(&RowBlock, usize) -> u64);
 
 const ROW: [RowMetric; 4] = [
     (
-        "vswitch_mirror_matched_packets_total",
+        "vswitch_mirror_matched_total",
         "Packets that an accept rule matched.",
         |b, d| b.matched[d].get(),
     ),
@@ -107,17 +107,17 @@ type SourceMetric = (&'static str, &'static str, fn(&EniBlock, usize) -> u64);
 
 const SOURCE: [SourceMetric; 3] = [
     (
-        "vswitch_mirror_seen_packets_total",
+        "vswitch_mirror_seen_total",
         "Packets that the mirror stage looked at.",
         |b, d| b.seen[d].get(),
     ),
     (
-        "vswitch_mirror_unmatched_packets_total",
+        "vswitch_mirror_unmatched_total",
         "Packets that no rule matched.",
         |b, d| b.unmatched[d].get(),
     ),
     (
-        "vswitch_mirror_refused_packets_total",
+        "vswitch_mirror_refused_total",
         "Packets that a drop rule ended.",
         |b, d| b.refused[d].get(),
     ),
@@ -160,7 +160,7 @@ impl Page {
             &["eni", "direction", "stage", "reason"],
         )?;
         let consumed = self.counter(
-            "vswitch_eni_consumed_packets_total",
+            "vswitch_eni_consumed_total",
             "Packets whose receiver was the switch.",
             &["eni", "reason"],
         )?;
