@@ -81,11 +81,7 @@ fn main() {
     for file in ["wrapper.h", "shim.h", "shim.c"] {
         println!("cargo:rerun-if-changed={file}");
     }
-    let dpdk = match pkg_config::Config::new()
-        .atleast_version(OLDEST)
-        .cargo_metadata(false)
-        .probe("libdpdk")
-    {
+    let dpdk = match pkg_config::Config::new().atleast_version(OLDEST).cargo_metadata(false).probe("libdpdk") {
         Ok(dpdk) => dpdk,
         Err(e) => {
             eprintln!(
@@ -119,12 +115,8 @@ fn main() {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     match bindings.generate() {
-        Ok(b) => b
-            .write_to_file(out.join("bindings.rs"))
-            .unwrap_or_else(|e| fail(&e.to_string())),
-        Err(e) => fail(&format!(
-            "bindgen: {e} (Debian's package libclang-dev is needed)"
-        )),
+        Ok(b) => b.write_to_file(out.join("bindings.rs")).unwrap_or_else(|e| fail(&e.to_string())),
+        Err(e) => fail(&format!("bindgen: {e} (Debian's package libclang-dev is needed)")),
     }
     let mut shim = cc::Build::new();
     shim.file("shim.c").opt_level(3).warnings(false);
@@ -139,28 +131,18 @@ fn main() {
 
 /// Only the libraries that are called; the mempool driver is loaded by EAL from its plug-in folder.
 fn link() {
-    for lib in [
-        "rte_vhost",
-        "rte_ethdev",
-        "rte_mbuf",
-        "rte_mempool",
-        "rte_ring",
-        "rte_eal",
-    ] {
+    for lib in ["rte_vhost", "rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal"] {
         println!("cargo:rustc-link-lib={lib}");
     }
 }
 
 /// Every flag of pkg-config, in order: `-include rte_config.h` and `-march` must reach both compilers.
 fn cflags() -> Vec<String> {
-    let out = std::process::Command::new("pkg-config")
-        .args(["--cflags", "libdpdk"])
-        .output();
+    let out = std::process::Command::new("pkg-config").args(["--cflags", "libdpdk"]).output();
     match out {
-        Ok(out) if out.status.success() => String::from_utf8_lossy(&out.stdout)
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect(),
+        Ok(out) if out.status.success() => {
+            String::from_utf8_lossy(&out.stdout).split_whitespace().map(str::to_owned).collect()
+        }
         _ => fail("pkg-config --cflags libdpdk does not work"),
     }
 }

@@ -18,11 +18,7 @@ fn who_sees_a_publication_sees_what_was_written_before_it() {
             let side = side.clone();
             thread::spawn(move || {
                 if reader.is_stale() {
-                    assert_eq!(
-                        side.load(Relaxed),
-                        1,
-                        "the publication came before its data"
-                    );
+                    assert_eq!(side.load(Relaxed), 1, "the publication came before its data");
                 }
             })
         };
@@ -48,11 +44,7 @@ fn who_sees_an_epoch_sees_what_the_worker_counted_before_it() {
             })
         };
         if publisher.epochs() == [Some(1)] {
-            assert_eq!(
-                counter.load(Relaxed),
-                7,
-                "the epoch came before the counter"
-            );
+            assert_eq!(counter.load(Relaxed), 7, "the epoch came before the counter");
         }
         worker.join().unwrap();
     });

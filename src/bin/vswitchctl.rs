@@ -95,11 +95,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(e) => {
             eprintln!("vswitchctl: {e}");
-            ExitCode::from(if matches!(e, CtlError::NotReached { .. }) {
-                3
-            } else {
-                1
-            })
+            ExitCode::from(if matches!(e, CtlError::NotReached { .. }) { 3 } else { 1 })
         }
     }
 }
@@ -109,27 +105,12 @@ fn run(cli: &Cli) -> Result<ExitCode, CtlError> {
     match &cli.command {
         Command::Reload => {
             let answer = ask(&cli.socket, Method::POST, "/v1/reload", None)?;
-            show(cli, &answer, |v| {
-                format!("applied as version {}\n", v["version"])
-            });
+            show(cli, &answer, |v| format!("applied as version {}\n", v["version"]));
         }
         Command::Eni { id } => list(cli, &get(&path("enis", id.as_deref()))?, render::ENI),
         Command::Filter { id } => list(cli, &get(&path("filters", id.as_deref()))?, render::FILTER),
-        Command::Session { id } => list(
-            cli,
-            &get(&path("sessions", id.as_deref()))?,
-            render::SESSION,
-        ),
-        Command::Explain {
-            eni,
-            direction,
-            src,
-            dst,
-            protocol,
-            src_port,
-            dst_port,
-            length,
-        } => {
+        Command::Session { id } => list(cli, &get(&path("sessions", id.as_deref()))?, render::SESSION),
+        Command::Explain { eni, direction, src, dst, protocol, src_port, dst_port, length } => {
             let query = json!({
                 "eni": eni, "direction": direction, "source": src, "destination": dst, "protocol": protocol,
                 "source_port": src_port, "destination_port": dst_port, "length": length,
@@ -163,13 +144,7 @@ fn show(cli: &Cli, value: &Value, text: impl FnOnce(&Value) -> String) {
 }
 
 fn list(cli: &Cli, value: &Value, columns: &[(&str, &str)]) {
-    show(cli, value, |v| {
-        if v.is_array() {
-            render::table(v, columns)
-        } else {
-            render::object(v)
-        }
-    });
+    show(cli, value, |v| if v.is_array() { render::table(v, columns) } else { render::object(v) });
 }
 
 fn stats(value: &Value, violations: usize) -> String {
@@ -178,10 +153,7 @@ fn stats(value: &Value, violations: usize) -> String {
         text.push_str("the conservation laws hold\n");
     }
     for violation in value["violations"].as_array().into_iter().flatten() {
-        text.push_str(&format!(
-            "not conserved (or not quiet): {}\n",
-            violation.as_str().unwrap_or_default()
-        ));
+        text.push_str(&format!("not conserved (or not quiet): {}\n", violation.as_str().unwrap_or_default()));
     }
     text
 }
@@ -198,13 +170,7 @@ fn top(cli: &Cli, interval: f64, count: u64) -> Result<(), CtlError> {
         if !cli.json && std::io::stdout().is_terminal() {
             print!("\x1b[2J\x1b[H");
         }
-        let columns = [
-            ("ENI", "id"),
-            ("STATE", "state"),
-            ("RX/s", "rx"),
-            ("TX/s", "tx"),
-            ("DROPS/s", "drops"),
-        ];
+        let columns = [("ENI", "id"), ("STATE", "state"), ("RX/s", "rx"), ("TX/s", "tx"), ("DROPS/s", "drops")];
         show(cli, &rates, |v| render::table(v, &columns));
         before = now;
         looks += 1;
@@ -214,11 +180,7 @@ fn top(cli: &Cli, interval: f64, count: u64) -> Result<(), CtlError> {
 
 fn rates(before: &Value, now: &Value, seconds: f64) -> Value {
     let list = now.as_array().into_iter().flatten().map(|eni| {
-        let old = before
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|o| o["id"] == eni["id"]);
+        let old = before.as_array().into_iter().flatten().find(|o| o["id"] == eni["id"]);
         let rate = |key: &str| {
             let was = old.and_then(|o| o[key].as_u64()).unwrap_or(0);
             (eni[key].as_u64().unwrap_or(0).saturating_sub(was) as f64 / seconds).round() as u64

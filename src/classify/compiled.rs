@@ -60,8 +60,7 @@ impl Block {
         self.src_mask[at] = rule.src.netmask().to_bits();
         self.dst[at] = rule.dst.network().to_bits();
         self.dst_mask[at] = rule.dst.netmask().to_bits();
-        (self.protocol[at], self.protocol_mask[at]) =
-            rule.protocol.number().map_or((0, 0), |p| (p, u8::MAX));
+        (self.protocol[at], self.protocol_mask[at]) = rule.protocol.number().map_or((0, 0), |p| (p, u8::MAX));
         (self.src_port[at], self.src_span[at]) = span(rule.src_ports);
         (self.dst_port[at], self.dst_span[at]) = span(rule.dst_ports);
         self.used |= 1 << at;
@@ -121,10 +120,7 @@ impl Compiled {
         for (index, rule) in rules.iter().enumerate() {
             blocks[index / STEP].set(index % STEP, rule);
         }
-        Ok(Compiled {
-            blocks: blocks.into_boxed_slice(),
-            rules: rules.len(),
-        })
+        Ok(Compiled { blocks: blocks.into_boxed_slice(), rules: rules.len() })
     }
 
     /// Judges each key of a batch; verdicts behind the last key are left alone.

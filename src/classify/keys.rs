@@ -63,10 +63,7 @@ impl Keys {
         }
         (self.src[at], self.dst[at], self.protocol[at]) = (key.src, key.dst, key.protocol);
         (self.ports_are[at], self.ports[at]) = match key.ports {
-            Ports::Known(source, destination) => (
-                PortsAre::Known,
-                u32::from(source) << 16 | u32::from(destination),
-            ),
+            Ports::Known(source, destination) => (PortsAre::Known, u32::from(source) << 16 | u32::from(destination)),
             Ports::None => (PortsAre::Absent, 0),
             Ports::Unknown => (PortsAre::Unknown, 0),
         };
@@ -92,11 +89,6 @@ impl Keys {
             PortsAre::Known => Ports::Known((self.ports[at] >> 16) as u16, self.ports[at] as u16),
             PortsAre::Unknown => Ports::Unknown,
         };
-        Key {
-            src: self.src[at],
-            dst: self.dst[at],
-            protocol: self.protocol[at],
-            ports,
-        }
+        Key { src: self.src[at], dst: self.dst[at], protocol: self.protocol[at], ports }
     }
 }

@@ -18,9 +18,7 @@ impl Linear {
     /// A classifier of these rules, in search order.
     #[must_use]
     pub fn new(rules: &[Rule]) -> Self {
-        Linear {
-            rules: rules.to_vec(),
-        }
+        Linear { rules: rules.to_vec() }
     }
 
     /// Judges each key.
@@ -32,8 +30,8 @@ impl Linear {
 
     fn judge(&self, key: &Key) -> Verdict {
         for (index, rule) in self.rules.iter().enumerate() {
-            let addresses = rule.src.contains(&Ipv4Addr::from_bits(key.src))
-                && rule.dst.contains(&Ipv4Addr::from_bits(key.dst));
+            let addresses =
+                rule.src.contains(&Ipv4Addr::from_bits(key.src)) && rule.dst.contains(&Ipv4Addr::from_bits(key.dst));
             let protocol = rule.protocol.number().is_none_or(|p| p == key.protocol);
             if !addresses || !protocol {
                 continue;

@@ -13,15 +13,7 @@ use crate::wire::ipv4::Ports;
 /// Few addresses, close together, so that prefixes share, nest and touch.
 fn address() -> impl Strategy<Value = u32> {
     prop_oneof![
-        select(vec![
-            0u32,
-            u32::MAX,
-            0x0a00_0000,
-            0x0a00_0001,
-            0x0a00_00ff,
-            0x0a00_0100,
-            0x8000_0000
-        ]),
+        select(vec![0u32, u32::MAX, 0x0a00_0000, 0x0a00_0001, 0x0a00_00ff, 0x0a00_0100, 0x8000_0000]),
         (0u32..8).prop_map(|n| 0x0a00_0000 + n),
     ]
 }
@@ -36,35 +28,21 @@ fn port() -> impl Strategy<Value = u16> {
 }
 
 fn range() -> impl Strategy<Value = Option<PortRange>> {
-    proptest::option::of((port(), port()).prop_map(|(a, b)| PortRange {
-        first: a.min(b),
-        last: a.max(b),
-    }))
+    proptest::option::of((port(), port()).prop_map(|(a, b)| PortRange { first: a.min(b), last: a.max(b) }))
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
-    let protocol = select(vec![
-        Protocol::All,
-        Protocol::Icmp,
-        Protocol::Tcp,
-        Protocol::Udp,
-    ]);
-    (
-        network(),
-        network(),
-        protocol,
-        range(),
-        range(),
-        any::<bool>(),
-    )
-        .prop_map(|(src, dst, protocol, s, d, accept)| Rule {
+    let protocol = select(vec![Protocol::All, Protocol::Icmp, Protocol::Tcp, Protocol::Udp]);
+    (network(), network(), protocol, range(), range(), any::<bool>()).prop_map(|(src, dst, protocol, s, d, accept)| {
+        Rule {
             src,
             dst,
             protocol,
             src_ports: s,
             dst_ports: d,
             action: if accept { Action::Accept } else { Action::Drop },
-        })
+        }
+    })
 }
 
 fn key() -> impl Strategy<Value = Key> {
@@ -73,12 +51,7 @@ fn key() -> impl Strategy<Value = Key> {
         select(vec![6u8, 17]).prop_map(|p| (p, Ports::Unknown)),
         select(vec![0u8, 1, 47, 255]).prop_map(|p| (p, Ports::None)),
     ];
-    (address(), address(), kinds).prop_map(|(src, dst, (protocol, ports))| Key {
-        src,
-        dst,
-        protocol,
-        ports,
-    })
+    (address(), address(), kinds).prop_map(|(src, dst, (protocol, ports))| Key { src, dst, protocol, ports })
 }
 
 proptest! {
@@ -118,48 +91,24 @@ fn judge(rules: &[Rule], key: Key) -> Verdict {
 
 #[test]
 fn no_rules_match_nothing() {
-    let key = Key {
-        src: 0,
-        dst: 0,
-        protocol: 6,
-        ports: Ports::Known(0, 0),
-    };
+    let key = Key { src: 0, dst: 0, protocol: 6, ports: Ports::Known(0, 0) };
     assert_eq!(judge(&[], key), Verdict::None);
     assert!(Compiled::new(&[]).unwrap().is_empty());
 }
 
 #[test]
 fn the_first_of_many_wins_also_beyond_the_first_block() {
-    let mut rules: Vec<Rule> = (0..20)
-        .map(|_| Rule {
-            protocol: Protocol::Icmp,
-            ..any_rule()
-        })
-        .collect();
+    let mut rules: Vec<Rule> = (0..20).map(|_| Rule { protocol: Protocol::Icmp, ..any_rule() }).collect();
     rules.push(any_rule());
     rules.push(any_rule());
-    let key = Key {
-        src: 1,
-        dst: 2,
-        protocol: 6,
-        ports: Ports::Known(3, 4),
-    };
+    let key = Key { src: 1, dst: 2, protocol: 6, ports: Ports::Known(3, 4) };
     assert_eq!(judge(&rules, key), Verdict::Match(20));
 }
 
 #[test]
 fn unknown_only_where_a_range_is_reached_first() {
-    let ranged = Rule {
-        protocol: Protocol::Udp,
-        dst_ports: Some(PortRange { first: 1, last: 2 }),
-        ..any_rule()
-    };
-    let key = Key {
-        src: 1,
-        dst: 2,
-        protocol: 17,
-        ports: Ports::Unknown,
-    };
+    let ranged = Rule { protocol: Protocol::Udp, dst_ports: Some(PortRange { first: 1, last: 2 }), ..any_rule() };
+    let key = Key { src: 1, dst: 2, protocol: 17, ports: Ports::Unknown };
     assert_eq!(judge(&[ranged, any_rule()], key), Verdict::Unknown);
     assert_eq!(judge(&[any_rule(), ranged], key), Verdict::Match(0));
     assert_eq!(judge(&[ranged], Key { protocol: 6, ..key }), Verdict::None);

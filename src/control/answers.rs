@@ -95,23 +95,14 @@ impl Operations for Switch {
             })
             .collect();
         enis.sort_by(|a, b| a.id.cmp(&b.id));
-        let rows = registry
-            .rows
-            .iter()
-            .map(|((session, eni), slot)| RowSample {
-                session: session.clone(),
-                eni: eni.clone(),
-                counters: slot.counters.clone(),
-            });
+        let rows = registry.rows.iter().map(|((session, eni), slot)| RowSample {
+            session: session.clone(),
+            eni: eni.clone(),
+            counters: slot.counters.clone(),
+        });
         let mut departed = registry.leaving.clone();
         departed.push(registry.departed.clone());
-        Scrape {
-            enis,
-            departed,
-            gone: registry.gone,
-            rows: rows.collect(),
-            workers: self.fabric.worker_views(),
-        }
+        Scrape { enis, departed, gone: registry.gone, rows: rows.collect(), workers: self.fabric.worker_views() }
     }
 
     fn ready(&self) -> Result<(), String> {
@@ -119,16 +110,9 @@ impl Operations for Switch {
         if state.registry.version == 0 {
             return Err("no configuration is applied yet".to_owned());
         }
-        let stuck = state
-            .model
-            .enis
-            .iter()
-            .find(|e| self.fabric.port(&e.id).is_some_and(|p| p.stuck_queues > 0));
+        let stuck = state.model.enis.iter().find(|e| self.fabric.port(&e.id).is_some_and(|p| p.stuck_queues > 0));
         match stuck {
-            Some(eni) => Err(format!(
-                "ring_stuck: a queue of {} has entries that cannot be taken",
-                eni.id
-            )),
+            Some(eni) => Err(format!("ring_stuck: a queue of {} has entries that cannot be taken", eni.id)),
             None => Ok(()),
         }
     }
@@ -140,10 +124,8 @@ fn eni(spec: &EniSpec, port: &PortView) -> Value {
         (true, None) => "up",
         (false, None) => "waiting",
     };
-    let addresses: Vec<String> = std::iter::once(&spec.primary)
-        .chain(&spec.secondaries)
-        .map(ToString::to_string)
-        .collect();
+    let addresses: Vec<String> =
+        std::iter::once(&spec.primary).chain(&spec.secondaries).map(ToString::to_string).collect();
     json!({
         "id": &*spec.id,
         "state": state,
@@ -173,9 +155,7 @@ fn filter(filter: &Filter) -> Value {
 }
 
 fn rule(rule: &FilterRule) -> Value {
-    let ports = |range: Option<PortRange>| {
-        range.map_or("-1/-1".to_owned(), |r| format!("{}/{}", r.first, r.last))
-    };
+    let ports = |range: Option<PortRange>| range.map_or("-1/-1".to_owned(), |r| format!("{}/{}", r.first, r.last));
     json!({
         "id": &*rule.id,
         "priority": rule.priority,
@@ -201,12 +181,7 @@ fn session(state: &State, session: &Session) -> Value {
         Target::Gwlbe(id) => ("GatewayLoadBalancerEndpoint", id.clone()),
     };
     let (mut matched, mut sent) = (0, 0);
-    for ((id, _), slot) in state
-        .registry
-        .rows
-        .iter()
-        .filter(|((id, _), _)| *id == session.id)
-    {
+    for ((id, _), slot) in state.registry.rows.iter().filter(|((id, _), _)| *id == session.id) {
         debug_assert_eq!(*id, session.id);
         for d in 0..2 {
             matched += slot.counters.sum(|b| b.matched[d].get());

@@ -24,18 +24,11 @@ const STANDARD_MTU: u16 = 1500;
 ///
 /// # Errors
 /// An ENI whose sessions have more rules than a classifier takes (the default quotas allow 60).
-pub fn compile(
-    model: &Model,
-    registry: &mut Registry,
-    credit: u32,
-) -> Result<Snapshot, TooManyRules> {
+pub fn compile(model: &Model, registry: &mut Registry, credit: u32) -> Result<Snapshot, TooManyRules> {
     let candidates: Vec<Candidate> = model
         .enis
         .iter()
-        .map(|e| Candidate {
-            eni: e.id.clone(),
-            group: e.instance.clone().unwrap_or_else(|| e.id.clone()),
-        })
+        .map(|e| Candidate { eni: e.id.clone(), group: e.instance.clone().unwrap_or_else(|| e.id.clone()) })
         .collect();
     registry.placement = place(&candidates, &registry.placement, registry.workers);
     claim(model, registry);
@@ -52,17 +45,9 @@ pub fn compile(
     registry.version += 1;
     Ok(Snapshot {
         version: registry.version,
-        subnets: (0..model.subnets.len())
-            .map(|i| subnet(model, registry, i))
-            .collect(),
-        vpcs: (0..model.vpcs.len())
-            .map(|i| vpc(model, registry, i))
-            .collect(),
-        platform: model
-            .platform_cidrs
-            .iter()
-            .map(|n| (n.network().to_bits(), n.netmask().to_bits()))
-            .collect(),
+        subnets: (0..model.subnets.len()).map(|i| subnet(model, registry, i)).collect(),
+        vpcs: (0..model.vpcs.len()).map(|i| vpc(model, registry, i)).collect(),
+        platform: model.platform_cidrs.iter().map(|n| (n.network().to_bits(), n.netmask().to_bits())).collect(),
         enis: enis.into_boxed_slice(),
         rows: rows.into_boxed_slice(),
         departed: registry.departed.clone(),
@@ -78,11 +63,7 @@ fn claim(model: &Model, registry: &mut Registry) {
         .sessions
         .iter()
         .filter(|s| s.enabled)
-        .flat_map(|s| {
-            s.sources
-                .iter()
-                .map(|i| (s.id.clone(), model.enis[*i].id.clone()))
-        })
+        .flat_map(|s| s.sources.iter().map(|i| (s.id.clone(), model.enis[*i].id.clone())))
         .collect();
     for counters in std::mem::take(&mut registry.leaving) {
         registry.gone.add(&counters);
@@ -117,11 +98,7 @@ fn vpc(model: &Model, registry: &mut Registry, index: usize) -> Vpc {
     for spec in model.enis.iter().filter(|e| in_vpc(e)) {
         let slot = registry.enis.claim(&spec.id).slot;
         local.push((u64::from(spec.primary.to_bits()), slot));
-        local.extend(
-            spec.secondaries
-                .iter()
-                .map(|ip| (u64::from(ip.to_bits()), slot)),
-        );
+        local.extend(spec.secondaries.iter().map(|ip| (u64::from(ip.to_bits()), slot)));
     }
     let mut pairs = Vec::new();
     for session in model.sessions.iter().filter(|s| s.enabled) {
@@ -133,29 +110,15 @@ fn vpc(model: &Model, registry: &mut Registry, index: usize) -> Vpc {
             continue;
         }
         let slot = registry.enis.claim(&target.id).slot;
-        for source in session
-            .sources
-            .iter()
-            .map(|i| &model.enis[*i])
-            .filter(|e| in_vpc(e))
-        {
-            let pair =
-                u64::from(source.primary.to_bits()) << 32 | u64::from(target.primary.to_bits());
+        for source in session.sources.iter().map(|i| &model.enis[*i]).filter(|e| in_vpc(e)) {
+            let pair = u64::from(source.primary.to_bits()) << 32 | u64::from(target.primary.to_bits());
             pairs.push((pair, slot));
         }
     }
-    Vpc {
-        local: AddressMap::new(local),
-        copy_pairs: AddressMap::new(pairs),
-    }
+    Vpc { local: AddressMap::new(local), copy_pairs: AddressMap::new(pairs) }
 }
 
-fn eni(
-    model: &Model,
-    registry: &mut Registry,
-    index: usize,
-    spec: &EniSpec,
-) -> Result<Eni, TooManyRules> {
+fn eni(model: &Model, registry: &mut Registry, index: usize, spec: &EniSpec) -> Result<Eni, TooManyRules> {
     let slot = registry.enis.claim(&spec.id);
     let mut secondaries: Vec<u32> = spec.secondaries.iter().map(|ip| ip.to_bits()).collect();
     secondaries.sort_unstable();
@@ -176,36 +139,18 @@ fn eni(
 }
 
 /// The enabled sessions of an ENI, in session priority order, as one table a direction.
-fn source(
-    model: &Model,
-    registry: &mut Registry,
-    eni: usize,
-) -> Result<Option<MirrorSource>, TooManyRules> {
-    let mut sessions: Vec<&Session> = model
-        .sessions
-        .iter()
-        .filter(|s| s.enabled && s.sources.contains(&eni))
-        .collect();
+fn source(model: &Model, registry: &mut Registry, eni: usize) -> Result<Option<MirrorSource>, TooManyRules> {
+    let mut sessions: Vec<&Session> = model.sessions.iter().filter(|s| s.enabled && s.sources.contains(&eni)).collect();
     if sessions.is_empty() {
         return Ok(None);
     }
     sessions.sort_by_key(|s| s.priority);
-    let rows = sessions
-        .iter()
-        .map(|s| row(model, registry, s, eni))
-        .collect();
-    let tables = [
-        table(model, &sessions, Direction::Outbound)?,
-        table(model, &sessions, Direction::Inbound)?,
-    ];
+    let rows = sessions.iter().map(|s| row(model, registry, s, eni)).collect();
+    let tables = [table(model, &sessions, Direction::Outbound)?, table(model, &sessions, Direction::Inbound)?];
     Ok(Some(MirrorSource { rows, tables }))
 }
 
-fn table(
-    model: &Model,
-    sessions: &[&Session],
-    direction: Direction,
-) -> Result<MirrorTable, TooManyRules> {
+fn table(model: &Model, sessions: &[&Session], direction: Direction) -> Result<MirrorTable, TooManyRules> {
     let (mut rules, mut outcomes, mut ids) = (Vec::new(), Vec::new(), Vec::new());
     for (row, session) in sessions.iter().enumerate() {
         for filter_rule in rules_of(&model.filters[session.filter], direction) {
@@ -259,18 +204,10 @@ fn row(model: &Model, registry: &mut Registry, session: &Session, source: usize)
     }
     let slot = registry.enis.claim(&target.id);
     (row.target, row.target_generation) = (slot.slot, slot.generation);
-    let path = if model.region.jumbo_mirroring {
-        target.mtu
-    } else {
-        target.mtu.min(STANDARD_MTU)
-    };
+    let path = if model.region.jumbo_mirroring { target.mtu } else { target.mtu.min(STANDARD_MTU) };
     row.limit = CopyLimit::new(session.packet_length, IpMtu(path));
     let ends = Endpoints {
-        source_mac: Mac(if spec.subnet == target.subnet {
-            spec.mac
-        } else {
-            there.router_mac
-        }),
+        source_mac: Mac(if spec.subnet == target.subnet { spec.mac } else { there.router_mac }),
         destination_mac: Mac(target.mac),
         source_ip: spec.primary.to_bits(),
         destination_ip: target.primary.to_bits(),

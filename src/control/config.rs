@@ -213,13 +213,9 @@ impl Config {
     ///
     /// # Errors
     /// Every problem there is.
-    pub fn load(
-        file: &Path,
-        environment: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, Vec<Problem>> {
+    pub fn load(file: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, Vec<Problem>> {
         let name = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .map_err(|e| vec![whole(&name, &format!("cannot be read: {e}"))])?;
+        let text = std::fs::read_to_string(file).map_err(|e| vec![whole(&name, &format!("cannot be read: {e}"))])?;
         Self::from_text(&text, &name, environment)
     }
 
@@ -232,16 +228,10 @@ impl Config {
         name: &str,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Problem>> {
-        let environment: HashMap<String, String> = environment
-            .filter(|(k, _)| k.starts_with("VSWITCH__"))
-            .collect();
+        let environment: HashMap<String, String> = environment.filter(|(k, _)| k.starts_with("VSWITCH__")).collect();
         let layers = ConfigBuilder::<DefaultState>::default()
             .add_source(File::from_str(toml, FileFormat::Toml))
-            .add_source(
-                Environment::with_prefix(PREFIX)
-                    .separator("__")
-                    .source(Some(environment)),
-            );
+            .add_source(Environment::with_prefix(PREFIX).separator("__").source(Some(environment)));
         let tree = layers
             .build()
             .and_then(config::Config::try_deserialize::<Value>)
@@ -249,21 +239,12 @@ impl Config {
         let sink = Sink::new(name);
         let config = Config::read(&sink, &tree);
         let problems = sink.into_problems();
-        if problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 }
 
 fn whole(file: &str, what: &str) -> Problem {
-    Problem {
-        file: file.to_owned(),
-        path: String::new(),
-        value: String::new(),
-        allowed: what.to_owned(),
-    }
+    Problem { file: file.to_owned(), path: String::new(), value: String::new(), allowed: what.to_owned() }
 }
 
 #[cfg(test)]
@@ -272,11 +253,8 @@ mod tests {
     use super::*;
 
     fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-        let environment = environment
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        Config::from_text(toml, "t.toml", environment)
-            .map_err(|p| p.iter().map(ToString::to_string).collect())
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Config::from_text(toml, "t.toml", environment).map_err(|p| p.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -286,10 +264,7 @@ mod tests {
         let tree: toml::Table = shipped.parse().unwrap();
         for key in Config::keys() {
             let (section, key) = key.split_once('.').unwrap();
-            assert!(
-                tree[section].as_table().unwrap().contains_key(key),
-                "conf/vswitch.toml lacks {section}.{key}"
-            );
+            assert!(tree[section].as_table().unwrap().contains_key(key), "conf/vswitch.toml lacks {section}.{key}");
         }
     }
 

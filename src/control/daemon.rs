@@ -20,8 +20,7 @@ pub type Failure = Vec<String>;
 /// # Errors
 /// Every problem found.
 pub fn configuration(path: &Path) -> Result<Config, Failure> {
-    Config::load(path, std::env::vars())
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    Config::load(path, std::env::vars()).map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
 /// Prints the effective configuration after checking it and the files it names.
@@ -54,10 +53,7 @@ pub fn run(path: &Path) -> Result<(), Failure> {
 fn log_to_stderr(level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
     // A second subscriber in one process (tests) keeps the first.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 /// Listeners first, so that a taken port fails before guests are served; then the objects; then ready.
@@ -67,12 +63,8 @@ fn serve(switch: &Arc<Switch>) -> Result<(), Failure> {
         .build()
         .map_err(|e| vec![format!("no event loop: {e}")])?;
     runtime.block_on(async {
-        let metrics = server::bind(&switch.config.metrics.listen)
-            .await
-            .map_err(|e| vec![e])?;
-        let ops_socket = ops::bind(&switch.config.ops.socket)
-            .await
-            .map_err(|e| vec![e])?;
+        let metrics = server::bind(&switch.config.metrics.listen).await.map_err(|e| vec![e])?;
+        let ops_socket = ops::bind(&switch.config.ops.socket).await.map_err(|e| vec![e])?;
         let version = switch.reload()?;
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let tasks = [
@@ -95,11 +87,8 @@ fn serve(switch: &Arc<Switch>) -> Result<(), Failure> {
 /// Reloads at SIGHUP; returns at SIGTERM or SIGINT.
 async fn signals(switch: &Arc<Switch>) -> Result<(), Failure> {
     let listen = |kind| signal(kind).map_err(|e| vec![format!("no signal handler: {e}")]);
-    let (mut term, mut int, mut hup) = (
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::hangup())?,
-    );
+    let (mut term, mut int, mut hup) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
     loop {
         tokio::select! {
             _ = term.recv() => return Ok(()),
@@ -127,10 +116,7 @@ fn fabric(config: &Config) -> Result<Box<dyn Fabric>, String> {
 
 #[cfg(not(feature = "dpdk"))]
 fn live(_config: &Config) -> Result<Box<dyn Fabric>, String> {
-    Err(
-        "this vswitch was built without DPDK: set worker.count = 0, or build with the feature dpdk"
-            .to_owned(),
-    )
+    Err("this vswitch was built without DPDK: set worker.count = 0, or build with the feature dpdk".to_owned())
 }
 
 #[cfg(feature = "dpdk")]
@@ -151,8 +137,7 @@ fn live(config: &Config) -> Result<Box<dyn Fabric>, String> {
     })
     .map_err(|e| e.to_string())?;
     let mut registry = Registry::new(cpus.len());
-    let empty = compile(&Model::default(), &mut registry, config.ports.credit)
-        .map_err(|e| e.to_string())?;
+    let empty = compile(&Model::default(), &mut registry, config.ports.credit).map_err(|e| e.to_string())?;
     Ok(Box::new(LiveFabric::start(eal, config, &cpus, empty)?))
 }
 
@@ -161,19 +146,9 @@ fn live(config: &Config) -> Result<Box<dyn Fabric>, String> {
 fn worker_cpus(config: &Config, available: &[usize]) -> Result<Vec<usize>, String> {
     let count = config.worker.count as usize;
     if !config.worker.lcores.is_empty() {
-        return Ok(config
-            .worker
-            .lcores
-            .iter()
-            .map(|c| *c as usize)
-            .take(count)
-            .collect());
+        return Ok(config.worker.lcores.iter().copied().take(count).collect());
     }
-    let free: Vec<usize> = available
-        .iter()
-        .copied()
-        .filter(|c| *c != config.dpdk.control_cpu as usize)
-        .collect();
+    let free: Vec<usize> = available.iter().copied().filter(|c| *c != config.dpdk.control_cpu).collect();
     if free.len() < count {
         return Err(format!(
             "worker.count = {count}, but only {} CPUs are free beside control's: name CPUs in worker.lcores to share",

@@ -46,21 +46,13 @@ impl Answer {
     /// Plain text.
     #[must_use]
     pub fn text(status: StatusCode, body: impl Into<String>) -> Self {
-        Answer {
-            status,
-            content_type: "text/plain; charset=utf-8",
-            body: body.into(),
-        }
+        Answer { status, content_type: "text/plain; charset=utf-8", body: body.into() }
     }
 
     /// JSON.
     #[must_use]
     pub fn json(status: StatusCode, body: &serde_json::Value) -> Self {
-        Answer {
-            status,
-            content_type: "application/json",
-            body: format!("{body:#}\n"),
-        }
+        Answer { status, content_type: "application/json", body: format!("{body:#}\n") }
     }
 
     /// `{"errors": [...]}`.
@@ -121,12 +113,8 @@ pub async fn serve<L: Accept>(
         tokio::spawn(async move {
             let service = service_fn(move |request| respond(request, answer.clone()));
             let mut builder = hyper::server::conn::http1::Builder::new();
-            builder
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADERS);
-            let _ = builder
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             drop(permit);
         });
     }
@@ -140,31 +128,16 @@ async fn respond(
     let body = tokio::time::timeout(HEADERS, Limited::new(body, BODY).collect()).await;
     let answer = match body {
         Ok(Ok(body)) => {
-            let call = Call {
-                method: parts.method,
-                path: parts.uri.path().to_owned(),
-                body: body.to_bytes(),
-            };
+            let call = Call { method: parts.method, path: parts.uri.path().to_owned(), body: body.to_bytes() };
             tokio::task::spawn_blocking(move || answer(call))
                 .await
-                .unwrap_or_else(|e| {
-                    Answer::errors(StatusCode::INTERNAL_SERVER_ERROR, &[e.to_string()])
-                })
+                .unwrap_or_else(|e| Answer::errors(StatusCode::INTERNAL_SERVER_ERROR, &[e.to_string()]))
         }
-        Ok(Err(_)) => Answer::errors(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            &[format!("a body has at most {BODY} bytes")],
-        ),
-        Err(_) => Answer::errors(
-            StatusCode::REQUEST_TIMEOUT,
-            &["the body did not come in time".to_owned()],
-        ),
+        Ok(Err(_)) => Answer::errors(StatusCode::PAYLOAD_TOO_LARGE, &[format!("a body has at most {BODY} bytes")]),
+        Err(_) => Answer::errors(StatusCode::REQUEST_TIMEOUT, &["the body did not come in time".to_owned()]),
     };
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() = answer.status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static(answer.content_type),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(answer.content_type));
     Ok(response)
 }

@@ -47,52 +47,28 @@ pub(super) fn network(object: &Object<'_>, key: &str) -> Option<Ipv4Net> {
     if net.trunc() == net {
         return Some(net);
     }
-    object.report(
-        key,
-        format!("host bits are set; the network is {}", net.trunc()),
-    );
+    object.report(key, format!("host bits are set; the network is {}", net.trunc()));
     None
 }
 
 /// Reads an inventory into an otherwise empty model.
 pub(super) fn read(sink: &Sink, tree: &Value, config: &Config) -> Model {
     let mut model = Model::default();
-    let known = [
-        "RegionId",
-        "JumboMirroring",
-        "PlatformCidrs",
-        "Vpcs",
-        "VSwitches",
-        "NetworkInterfaces",
-    ];
+    let known = ["RegionId", "JumboMirroring", "PlatformCidrs", "Vpcs", "VSwitches", "NetworkInterfaces"];
     let Some(root) = Object::new(sink, "", tree, &known, &[]) else {
         return model;
     };
     let own = &config.region.id;
-    let region = root
-        .required("RegionId", "a region's id", text)
-        .unwrap_or_default();
+    let region = root.required("RegionId", "a region's id", text).unwrap_or_default();
     if !region.is_empty() && region != *own {
-        root.report(
-            "RegionId",
-            format!("this process serves region {own} (region.id)"),
-        );
+        root.report("RegionId", format!("this process serves region {own} (region.id)"));
     }
-    let jumbo_mirroring = root
-        .optional("JumboMirroring", "true or false", boolean)
-        .unwrap_or(true);
-    model.region = Region {
-        id: region,
-        jumbo_mirroring,
-    };
+    let jumbo_mirroring = root.optional("JumboMirroring", "true or false", boolean).unwrap_or(true);
+    model.region = Region { id: region, jumbo_mirroring };
     for (path, value) in root.list("PlatformCidrs") {
         match value.as_str().and_then(|s| s.parse::<Ipv4Net>().ok()) {
             Some(net) if net.trunc() == net => model.platform_cidrs.push(net),
-            Some(net) => sink.report(
-                path,
-                Some(value),
-                format!("host bits are set; the network is {}", net.trunc()),
-            ),
+            Some(net) => sink.report(path, Some(value), format!("host bits are set; the network is {}", net.trunc())),
             None => sink.report(path, Some(value), "an IPv4 network such as 100.64.0.0/10"),
         }
     }
@@ -104,19 +80,10 @@ pub(super) fn read(sink: &Sink, tree: &Value, config: &Config) -> Model {
 
 fn vpcs(root: &Object<'_>, model: &mut Model) {
     for (path, value) in root.list("Vpcs") {
-        let Some(object) = Object::new(
-            root.sink(),
-            &path,
-            value,
-            &["VpcId", "CidrBlock"],
-            &["VpcName"],
-        ) else {
+        let Some(object) = Object::new(root.sink(), &path, value, &["VpcId", "CidrBlock"], &["VpcName"]) else {
             continue;
         };
-        let (id, cidr) = (
-            object.required("VpcId", ID, id),
-            network(&object, "CidrBlock"),
-        );
+        let (id, cidr) = (object.required("VpcId", ID, id), network(&object, "CidrBlock"));
         let (Some(id), Some(cidr)) = (id, cidr) else {
             continue;
         };
@@ -131,22 +98,13 @@ fn vpcs(root: &Object<'_>, model: &mut Model) {
 fn subnets(root: &Object<'_>, model: &mut Model) {
     let known = ["VSwitchId", "VpcId", "CidrBlock", "RouterMac", "GatewayIp"];
     for (path, value) in root.list("VSwitches") {
-        let Some(object) = Object::new(
-            root.sink(),
-            &path,
-            value,
-            &known,
-            &["VSwitchName", "ZoneId"],
-        ) else {
+        let Some(object) = Object::new(root.sink(), &path, value, &known, &["VSwitchName", "ZoneId"]) else {
             continue;
         };
         let id = object.required("VSwitchId", ID, id);
         let cidr = network(&object, "CidrBlock");
         let vpc = object.required("VpcId", "the id of a VPC in Vpcs", |v| {
-            model
-                .vpcs
-                .iter()
-                .position(|vpc| Some(&*vpc.id) == v.as_str())
+            model.vpcs.iter().position(|vpc| Some(&*vpc.id) == v.as_str())
         });
         let router_mac = object.optional("RouterMac", MAC, mac).unwrap_or(ROUTER_MAC);
         let gateway = object.optional("GatewayIp", ADDRESS, address);
@@ -157,41 +115,21 @@ fn subnets(root: &Object<'_>, model: &mut Model) {
             object.report("VSwitchId", "another vSwitch has this id");
         }
         if !model.vpcs[vpc].cidr.contains(&cidr) {
-            object.report(
-                "CidrBlock",
-                format!("must lie in the VPC's network {}", model.vpcs[vpc].cidr),
-            );
+            object.report("CidrBlock", format!("must lie in the VPC's network {}", model.vpcs[vpc].cidr));
         }
         if cidr.prefix_len() > 29 {
-            object.report(
-                "CidrBlock",
-                "a vSwitch's network has a prefix of at most 29 bits",
-            );
+            object.report("CidrBlock", "a vSwitch's network has a prefix of at most 29 bits");
             continue;
         }
-        let other =
-            |s: &&Subnet| s.vpc == vpc && (s.cidr.contains(&cidr) || cidr.contains(&s.cidr));
+        let other = |s: &&Subnet| s.vpc == vpc && (s.cidr.contains(&cidr) || cidr.contains(&s.cidr));
         if let Some(other) = model.subnets.iter().find(other) {
-            object.report(
-                "CidrBlock",
-                format!("overlaps {} of vSwitch {}", other.cidr, other.id),
-            );
+            object.report("CidrBlock", format!("overlaps {} of vSwitch {}", other.cidr, other.id));
         }
-        let gateway =
-            gateway.unwrap_or_else(|| Ipv4Addr::from_bits(cidr.broadcast().to_bits() - 2));
+        let gateway = gateway.unwrap_or_else(|| Ipv4Addr::from_bits(cidr.broadcast().to_bits() - 2));
         if !cidr.contains(&gateway) {
-            object.report(
-                "GatewayIp",
-                format!("must lie in the vSwitch's network {cidr}"),
-            );
+            object.report("GatewayIp", format!("must lie in the vSwitch's network {cidr}"));
         }
-        model.subnets.push(Subnet {
-            id,
-            vpc,
-            cidr,
-            router_mac,
-            gateway,
-        });
+        model.subnets.push(Subnet { id, vpc, cidr, router_mac, gateway });
     }
 }
 
@@ -207,25 +145,12 @@ struct Taken {
 }
 
 fn enis(root: &Object<'_>, model: &mut Model, config: &Config) {
-    let ids = root
-        .list("VSwitches")
-        .into_iter()
-        .filter_map(|(_, v)| v.get("VSwitchId")?.as_str());
-    let broken_subnets = ids
-        .filter(|id| !model.subnets.iter().any(|s| *s.id == **id))
-        .map(str::to_owned)
-        .collect();
-    let mut taken = Taken {
-        broken_subnets,
-        ..Taken::default()
-    };
+    let ids = root.list("VSwitches").into_iter().filter_map(|(_, v)| v.get("VSwitchId")?.as_str());
+    let broken_subnets = ids.filter(|id| !model.subnets.iter().any(|s| *s.id == **id)).map(str::to_owned).collect();
+    let mut taken = Taken { broken_subnets, ..Taken::default() };
     let list = root.list("NetworkInterfaces");
     if list.len() > ENIS {
-        root.sink().report(
-            "NetworkInterfaces",
-            None,
-            format!("{} ENIs; at most {ENIS} fit a process", list.len()),
-        );
+        root.sink().report("NetworkInterfaces", None, format!("{} ENIs; at most {ENIS} fit a process", list.len()));
         return;
     }
     for (path, value) in list {
@@ -252,60 +177,32 @@ const ENI_KEYS: [&str; 14] = [
     "NetworkInterfaceName",
 ];
 
-fn eni(
-    sink: &Sink,
-    path: &str,
-    value: &Value,
-    model: &Model,
-    config: &Config,
-    taken: &mut Taken,
-) -> Option<EniSpec> {
-    let object = Object::new(
-        sink,
-        path,
-        value,
-        &ENI_KEYS,
-        &["VpcId", "ZoneId", "Description"],
-    )?;
-    if object
-        .raw("VSwitchId")
-        .and_then(Value::as_str)
-        .is_some_and(|id| taken.broken_subnets.contains(id))
-    {
+fn eni(sink: &Sink, path: &str, value: &Value, model: &Model, config: &Config, taken: &mut Taken) -> Option<EniSpec> {
+    let object = Object::new(sink, path, value, &ENI_KEYS, &["VpcId", "ZoneId", "Description"])?;
+    if object.raw("VSwitchId").and_then(Value::as_str).is_some_and(|id| taken.broken_subnets.contains(id)) {
         return None;
     }
     let id = object.required("NetworkInterfaceId", ID, id);
     let subnet = object.required("VSwitchId", "the id of a vSwitch in VSwitches", |v| {
-        model
-            .subnets
-            .iter()
-            .position(|s| Some(&*s.id) == v.as_str())
+        model.subnets.iter().position(|s| Some(&*s.id) == v.as_str())
     });
     let mac = object.required("MacAddress", MAC, mac);
     let primary = object.required("PrivateIpAddress", ADDRESS, address);
     let mtu = object.optional("Mtu", "1500 or 8500", |v| {
-        integer(v, 0, 65535)
-            .filter(|n| MTUS.contains(n))
-            .and_then(|n| u16::try_from(n).ok())
+        integer(v, 0, 65535).filter(|n| MTUS.contains(n)).and_then(|n| u16::try_from(n).ok())
     });
     let queue_pairs = object.optional("QueuePairs", "a whole number from 1 to 8", |v| {
         integer(v, *QUEUE_PAIRS.start(), *QUEUE_PAIRS.end()).and_then(|n| u8::try_from(n).ok())
     });
-    let mode = object.optional("SocketMode", "\"client\" or \"server\"", |v| {
-        match v.as_str()? {
-            "client" => Some(SocketMode::Client),
-            "server" => Some(SocketMode::Server),
-            _ => None,
-        }
+    let mode = object.optional("SocketMode", "\"client\" or \"server\"", |v| match v.as_str()? {
+        "client" => Some(SocketMode::Client),
+        "server" => Some(SocketMode::Server),
+        _ => None,
     });
     let instance = object.optional("InstanceId", ID, self::id);
     let instance_type = object.optional("InstanceType", "an instance type", text);
-    let owner = object
-        .optional("OwnerId", "an account's id", text)
-        .unwrap_or_default();
-    let managed = object
-        .optional("Managed", "true or false", boolean)
-        .unwrap_or(false);
+    let owner = object.optional("OwnerId", "an account's id", text).unwrap_or_default();
+    let managed = object.optional("Managed", "true or false", boolean).unwrap_or(false);
     let socket = object.optional("Socket", "a path", text).map(PathBuf::from);
     let (id, subnet, mac, primary) = (id?, subnet?, mac?, primary?);
     if !taken.ids.insert(id.clone()) {
@@ -317,14 +214,7 @@ fn eni(
     if !taken.macs.insert((subnet, mac)) {
         object.report("MacAddress", "another ENI of the subnet has this MAC");
     }
-    claim(
-        &object,
-        "PrivateIpAddress",
-        primary,
-        (model, subnet),
-        &id,
-        taken,
-    );
+    claim(&object, "PrivateIpAddress", primary, (model, subnet), &id, taken);
     let mut secondaries = Vec::new();
     for (at, value) in object.list("SecondaryPrivateIpAddresses") {
         match address(value) {
@@ -344,10 +234,7 @@ fn eni(
         );
     }
     if !taken.sockets.insert(socket.clone()) {
-        object.report(
-            "Socket",
-            format!("another ENI has the socket {}", socket.display()),
-        );
+        object.report("Socket", format!("another ENI has the socket {}", socket.display()));
     }
     Some(EniSpec {
         id,
@@ -366,24 +253,9 @@ fn eni(
     })
 }
 
-fn claim(
-    object: &Object<'_>,
-    key: &str,
-    ip: Ipv4Addr,
-    place: (&Model, usize),
-    eni: &Arc<str>,
-    taken: &mut Taken,
-) {
+fn claim(object: &Object<'_>, key: &str, ip: Ipv4Addr, place: (&Model, usize), eni: &Arc<str>, taken: &mut Taken) {
     let value = object.raw(key).unwrap_or(&Value::Null);
-    claim_at(
-        object.sink(),
-        &object.path_of(key),
-        value,
-        ip,
-        place,
-        eni,
-        taken,
-    );
+    claim_at(object.sink(), &object.path_of(key), value, ip, place, eni, taken);
 }
 
 /// An address must be a host's in the subnet, and nobody else's in the VPC.
@@ -398,23 +270,11 @@ fn claim_at(
 ) {
     let spec = &model.subnets[subnet];
     if !spec.cidr.contains(&ip) {
-        sink.report(
-            path,
-            Some(value),
-            format!("must lie in the vSwitch's network {}", spec.cidr),
-        );
+        sink.report(path, Some(value), format!("must lie in the vSwitch's network {}", spec.cidr));
     } else if ip == spec.cidr.network() || ip == spec.cidr.broadcast() || ip == spec.gateway {
-        sink.report(
-            path,
-            Some(value),
-            "is the subnet's network, broadcast or gateway address",
-        );
+        sink.report(path, Some(value), "is the subnet's network, broadcast or gateway address");
     }
     if let Some(other) = taken.addresses.insert((spec.vpc, ip), eni.clone()) {
-        sink.report(
-            path,
-            Some(value),
-            format!("ENI {other} of the VPC has this address"),
-        );
+        sink.report(path, Some(value), format!("ENI {other} of the VPC has this address"));
     }
 }

@@ -54,11 +54,7 @@ pub fn model_from_json(
     config: &Config,
 ) -> Result<Model, Vec<Problem>> {
     let named = |name: &str, text: &str| (name.to_owned(), Ok(text.to_owned()));
-    parse_model(
-        named(inventory_name, inventory),
-        named(mirror_name, mirror),
-        config,
-    )
+    parse_model(named(inventory_name, inventory), named(mirror_name, mirror), config)
 }
 
 type Named = (String, Result<String, String>);
@@ -78,11 +74,7 @@ fn parse_model(inventory: Named, mirror: Named, config: &Config) -> Result<Model
     }
     let mut problems = inventory_sink.into_problems();
     problems.extend(mirror_sink.into_problems());
-    if problems.is_empty() {
-        Ok(model)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(model) } else { Err(problems) }
 }
 
 fn tree((name, text): Named) -> (Sink, Option<Value>) {

@@ -21,13 +21,8 @@ const FILTER_IGNORED: [&str; 6] = [
     "Tags",
     "NetworkServices",
 ];
-const SESSION_IGNORED: [&str; 5] = [
-    "TrafficMirrorSessionStatus",
-    "TrafficMirrorSessionDescription",
-    "CreationTime",
-    "ResourceGroupId",
-    "Tags",
-];
+const SESSION_IGNORED: [&str; 5] =
+    ["TrafficMirrorSessionStatus", "TrafficMirrorSessionDescription", "CreationTime", "ResourceGroupId", "Tags"];
 const RULE_KEYS: [&str; 8] = [
     "TrafficMirrorFilterRuleId",
     "Action",
@@ -38,12 +33,8 @@ const RULE_KEYS: [&str; 8] = [
     "SourcePortRange",
     "DestinationPortRange",
 ];
-const RULE_IGNORED: [&str; 4] = [
-    "TrafficMirrorFilterId",
-    "TrafficDirection",
-    "TrafficMirrorFilterRuleStatus",
-    "CreationTime",
-];
+const RULE_IGNORED: [&str; 4] =
+    ["TrafficMirrorFilterId", "TrafficDirection", "TrafficMirrorFilterRuleStatus", "CreationTime"];
 const SESSION_KEYS: [&str; 11] = [
     "TrafficMirrorSessionId",
     "TrafficMirrorSessionName",
@@ -71,25 +62,13 @@ pub(super) fn read(sink: &Sink, tree: &Value, config: &Config, model: &mut Model
             model.filters.push(filter);
         }
     }
-    limit(
-        sink,
-        "TrafficMirrorFilters",
-        model.filters.len(),
-        config.quotas.filters,
-        "filters",
-    );
+    limit(sink, "TrafficMirrorFilters", model.filters.len(), config.quotas.filters, "filters");
     for (path, value) in root.list("TrafficMirrorSessions") {
         if let Some(session) = session(sink, &path, value, config, model) {
             model.sessions.push(session);
         }
     }
-    limit(
-        sink,
-        "TrafficMirrorSessions",
-        model.sessions.len(),
-        config.quotas.sessions,
-        "sessions",
-    );
+    limit(sink, "TrafficMirrorSessions", model.sessions.len(), config.quotas.sessions, "sessions");
     if sink.is_clean() {
         across(sink, config, model);
     }
@@ -101,63 +80,29 @@ fn limit(sink: &Sink, path: &str, count: usize, quota: u32, what: &str) {
     }
 }
 
-fn filter(
-    sink: &Sink,
-    path: &str,
-    value: &Value,
-    config: &Config,
-    model: &Model,
-) -> Option<Filter> {
-    let known = [
-        "TrafficMirrorFilterId",
-        "TrafficMirrorFilterName",
-        "IngressRules",
-        "EgressRules",
-    ];
+fn filter(sink: &Sink, path: &str, value: &Value, config: &Config, model: &Model) -> Option<Filter> {
+    let known = ["TrafficMirrorFilterId", "TrafficMirrorFilterName", "IngressRules", "EgressRules"];
     let object = Object::new(sink, path, value, &known, &FILTER_IGNORED)?;
     let id = object.required("TrafficMirrorFilterId", "a filter's id", id);
-    let name = object
-        .optional("TrafficMirrorFilterName", "a name", text)
-        .unwrap_or_default();
-    let (ingress, egress) = (
-        rules(&object, "IngressRules"),
-        rules(&object, "EgressRules"),
-    );
-    limit(
-        sink,
-        path,
-        ingress.len() + egress.len(),
-        config.quotas.rules_per_filter,
-        "rules in both directions",
-    );
+    let name = object.optional("TrafficMirrorFilterName", "a name", text).unwrap_or_default();
+    let (ingress, egress) = (rules(&object, "IngressRules"), rules(&object, "EgressRules"));
+    limit(sink, path, ingress.len() + egress.len(), config.quotas.rules_per_filter, "rules in both directions");
     let id = id?;
     if model.filters.iter().any(|f| f.id == id) {
         object.report("TrafficMirrorFilterId", "another filter has this id");
     }
-    Some(Filter {
-        id,
-        name,
-        ingress,
-        egress,
-    })
+    Some(Filter { id, name, ingress, egress })
 }
 
 fn rules(filter: &Object<'_>, key: &str) -> Vec<FilterRule> {
     let mut rules: Vec<FilterRule> = Vec::new();
     for (path, value) in filter.list(key) {
-        let Some(object) = Object::new(filter.sink(), &path, value, &RULE_KEYS, &RULE_IGNORED)
-        else {
+        let Some(object) = Object::new(filter.sink(), &path, value, &RULE_KEYS, &RULE_IGNORED) else {
             continue;
         };
         let Some(rule) = rule(&object) else { continue };
         if let Some(other) = rules.iter().find(|r| r.priority == rule.priority) {
-            object.report(
-                "Priority",
-                format!(
-                    "rule {} of this direction has it; priorities are unique",
-                    other.id
-                ),
-            );
+            object.report("Priority", format!("rule {} of this direction has it; priorities are unique", other.id));
         }
         if rules.iter().any(|r| r.id == rule.id) {
             object.report("TrafficMirrorFilterRuleId", "another rule has this id");
@@ -170,34 +115,23 @@ fn rules(filter: &Object<'_>, key: &str) -> Vec<FilterRule> {
 
 fn rule(object: &Object<'_>) -> Option<FilterRule> {
     let id = object.required("TrafficMirrorFilterRuleId", "a rule's id", id);
-    let priority = object.required(
-        "Priority",
-        "a whole number from 1 to 16777216, smaller goes first",
-        |v| {
-            integer(v, *RULE_PRIORITY.start(), *RULE_PRIORITY.end())
-                .and_then(|n| u32::try_from(n).ok())
-        },
-    );
-    let action = object.required("Action", "accept or drop", |v| {
-        match v.as_str()?.to_ascii_lowercase().as_str() {
-            "accept" => Some(Action::Accept),
-            "drop" => Some(Action::Drop),
-            _ => None,
-        }
+    let priority = object.required("Priority", "a whole number from 1 to 16777216, smaller goes first", |v| {
+        integer(v, *RULE_PRIORITY.start(), *RULE_PRIORITY.end()).and_then(|n| u32::try_from(n).ok())
     });
-    let protocol = object.required("Protocol", "ALL, ICMP, TCP or UDP", |v| {
-        match v.as_str()?.to_ascii_uppercase().as_str() {
+    let action = object.required("Action", "accept or drop", |v| match v.as_str()?.to_ascii_lowercase().as_str() {
+        "accept" => Some(Action::Accept),
+        "drop" => Some(Action::Drop),
+        _ => None,
+    });
+    let protocol =
+        object.required("Protocol", "ALL, ICMP, TCP or UDP", |v| match v.as_str()?.to_ascii_uppercase().as_str() {
             "ALL" => Some(Protocol::All),
             "ICMP" => Some(Protocol::Icmp),
             "TCP" => Some(Protocol::Tcp),
             "UDP" => Some(Protocol::Udp),
             _ => None,
-        }
-    });
-    let (src, dst) = (
-        cidr(object, "SourceCidrBlock"),
-        cidr(object, "DestinationCidrBlock"),
-    );
+        });
+    let (src, dst) = (cidr(object, "SourceCidrBlock"), cidr(object, "DestinationCidrBlock"));
     let src_ports = ports(object, "SourcePortRange", protocol);
     let dst_ports = ports(object, "DestinationPortRange", protocol);
     let rule = Rule {
@@ -208,20 +142,12 @@ fn rule(object: &Object<'_>) -> Option<FilterRule> {
         dst_ports: dst_ports?,
         action: action?,
     };
-    Some(FilterRule {
-        id: id?,
-        priority: priority?,
-        rule,
-    })
+    Some(FilterRule { id: id?, priority: priority?, rule })
 }
 
 /// A missing network is any.
 fn cidr(object: &Object<'_>, key: &str) -> Option<Ipv4Net> {
-    if object.raw(key).is_none() {
-        Some(Ipv4Net::default())
-    } else {
-        network(object, key)
-    }
+    if object.raw(key).is_none() { Some(Ipv4Net::default()) } else { network(object, key) }
 }
 
 /// A missing range is any; the inner `None` is any, too.
@@ -243,71 +169,35 @@ fn port_range(text: &str) -> Option<Option<PortRange>> {
     }
     let (first, last) = text.split_once('/')?;
     let digits = |s: &str| {
-        if s.bytes().all(|b| b.is_ascii_digit()) {
-            s.parse::<u16>().ok()
-        } else {
-            None
-        }
+        if s.bytes().all(|b| b.is_ascii_digit()) { s.parse::<u16>().ok() } else { None }
     };
     let (first, last) = (digits(first)?, digits(last)?);
     (first <= last).then_some(Some(PortRange { first, last }))
 }
 
-fn session(
-    sink: &Sink,
-    path: &str,
-    value: &Value,
-    config: &Config,
-    model: &Model,
-) -> Option<Session> {
+fn session(sink: &Sink, path: &str, value: &Value, config: &Config, model: &Model) -> Option<Session> {
     let object = Object::new(sink, path, value, &SESSION_KEYS, &SESSION_IGNORED)?;
     let id = object.required("TrafficMirrorSessionId", "a session's id", id);
-    let name = object
-        .optional("TrafficMirrorSessionName", "a name", text)
-        .unwrap_or_default();
-    let enabled = object
-        .optional("Enabled", "true or false", boolean)
-        .unwrap_or(false);
-    let priority = object.required(
-        "Priority",
-        "a whole number from 1 to 32766, smaller goes first",
-        |v| {
-            integer(v, *SESSION_PRIORITY.start(), *SESSION_PRIORITY.end())
-                .and_then(|n| u16::try_from(n).ok())
-        },
-    );
-    let packet_length = object.optional(
-        "PacketLength",
-        "bytes of IP, a whole number from 64 to 8500",
-        |v| {
-            integer(v, *PACKET_LENGTH.start(), *PACKET_LENGTH.end())
-                .and_then(|n| u16::try_from(n).ok())
-        },
-    );
-    let vni = object.optional(
-        "VirtualNetworkId",
-        "a whole number from 0 to 16777215",
-        |v| integer(v, *VNI.start(), *VNI.end()).and_then(|n| u32::try_from(n).ok()),
-    );
-    let filter = object.required(
-        "TrafficMirrorFilterId",
-        "the id of a filter in TrafficMirrorFilters",
-        |v| {
-            model
-                .filters
-                .iter()
-                .position(|f| Some(&*f.id) == v.as_str())
-        },
-    );
-    let locked = object.optional(
-        "TrafficMirrorSessionBusinessStatus",
-        "Normal or FinancialLocked",
-        |v| match v.as_str()? {
+    let name = object.optional("TrafficMirrorSessionName", "a name", text).unwrap_or_default();
+    let enabled = object.optional("Enabled", "true or false", boolean).unwrap_or(false);
+    let priority = object.required("Priority", "a whole number from 1 to 32766, smaller goes first", |v| {
+        integer(v, *SESSION_PRIORITY.start(), *SESSION_PRIORITY.end()).and_then(|n| u16::try_from(n).ok())
+    });
+    let packet_length = object.optional("PacketLength", "bytes of IP, a whole number from 64 to 8500", |v| {
+        integer(v, *PACKET_LENGTH.start(), *PACKET_LENGTH.end()).and_then(|n| u16::try_from(n).ok())
+    });
+    let vni = object.optional("VirtualNetworkId", "a whole number from 0 to 16777215", |v| {
+        integer(v, *VNI.start(), *VNI.end()).and_then(|n| u32::try_from(n).ok())
+    });
+    let filter = object.required("TrafficMirrorFilterId", "the id of a filter in TrafficMirrorFilters", |v| {
+        model.filters.iter().position(|f| Some(&*f.id) == v.as_str())
+    });
+    let locked =
+        object.optional("TrafficMirrorSessionBusinessStatus", "Normal or FinancialLocked", |v| match v.as_str()? {
             "Normal" => Some(false),
             "FinancialLocked" => Some(true),
             _ => None,
-        },
-    );
+        });
     let sources = sources(&object, config, model);
     let target = target(&object, model);
     let (id, priority, filter, target) = (id?, priority?, filter?, target?);
@@ -315,10 +205,7 @@ fn session(
         object.report("TrafficMirrorSessionId", "another session has this id");
     }
     if let Some(other) = model.sessions.iter().find(|s| s.priority == priority) {
-        object.report(
-            "Priority",
-            format!("session {} has it; priorities are unique", other.id),
-        );
+        object.report("Priority", format!("session {} has it; priorities are unique", other.id));
     }
     Some(Session {
         enabled,
@@ -336,31 +223,19 @@ fn session(
 
 /// A VNI for a session that names none: by its id, the same after each reading of the file.
 fn drawn_vni(id: &str) -> u32 {
-    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     (hash >> 40) as u32
 }
 
 fn sources(object: &Object<'_>, config: &Config, model: &Model) -> Vec<usize> {
     let mut sources = Vec::new();
     for (path, value) in object.list("TrafficMirrorSourceIds") {
-        match model
-            .enis
-            .iter()
-            .position(|e| Some(&*e.id) == value.as_str())
-        {
-            None => object
-                .sink()
-                .report(path, Some(value), "the id of an ENI in the inventory"),
+        match model.enis.iter().position(|e| Some(&*e.id) == value.as_str()) {
+            None => object.sink().report(path, Some(value), "the id of an ENI in the inventory"),
             Some(eni) if model.enis[eni].managed => {
-                object
-                    .sink()
-                    .report(path, Some(value), "is a managed ENI: it cannot be a source");
+                object.sink().report(path, Some(value), "is a managed ENI: it cannot be a source");
             }
-            Some(eni) if sources.contains(&eni) => {
-                object.sink().report(path, Some(value), "is listed twice")
-            }
+            Some(eni) if sources.contains(&eni) => object.sink().report(path, Some(value), "is listed twice"),
             Some(eni) => sources.push(eni),
         }
     }
@@ -376,11 +251,10 @@ fn sources(object: &Object<'_>, config: &Config, model: &Model) -> Vec<usize> {
 
 fn target(object: &Object<'_>, model: &Model) -> Option<Target> {
     let kinds = ["NetworkInterface", "SLB", "GatewayLoadBalancerEndpoint"];
-    let kind = object.required(
-        "TrafficMirrorTargetType",
-        "NetworkInterface, SLB or GatewayLoadBalancerEndpoint",
-        |v| kinds.iter().position(|k| Some(*k) == v.as_str()),
-    );
+    let kind =
+        object.required("TrafficMirrorTargetType", "NetworkInterface, SLB or GatewayLoadBalancerEndpoint", |v| {
+            kinds.iter().position(|k| Some(*k) == v.as_str())
+        });
     let target = object.required("TrafficMirrorTargetId", "a target's id", text);
     let (kind, target) = (kind?, target?);
     match kind {
@@ -402,17 +276,8 @@ fn across(sink: &Sink, config: &Config, model: &Model) {
     let mut per_source: HashMap<usize, u32> = HashMap::new();
     let mut per_filter: HashMap<usize, u32> = HashMap::new();
     let mut per_target: HashMap<String, BTreeSet<usize>> = HashMap::new();
-    let targets: HashSet<usize> = model
-        .sessions
-        .iter()
-        .filter_map(|s| {
-            if let Target::Eni(eni) = s.target {
-                Some(eni)
-            } else {
-                None
-            }
-        })
-        .collect();
+    let targets: HashSet<usize> =
+        model.sessions.iter().filter_map(|s| if let Target::Eni(eni) = s.target { Some(eni) } else { None }).collect();
     for (index, session) in model.sessions.iter().enumerate() {
         let at = |key: &str| format!("TrafficMirrorSessions[{index}].{key}");
         let target = match &session.target {
@@ -422,19 +287,13 @@ fn across(sink: &Sink, config: &Config, model: &Model) {
         *per_filter.entry(session.filter).or_default() += 1;
         if per_filter.get(&session.filter) == Some(&(quotas.sessions_per_filter + 1)) {
             let filter = &model.filters[session.filter].id;
-            let text = format!(
-                "filter {filter} is in more than {} sessions",
-                quotas.sessions_per_filter
-            );
+            let text = format!("filter {filter} is in more than {} sessions", quotas.sessions_per_filter);
             sink.report(at("TrafficMirrorFilterId"), None, text);
         }
         for source in &session.sources {
             let eni = &model.enis[*source];
             if targets.contains(source) {
-                let text = format!(
-                    "ENI {} is the target of a session: it cannot be a source",
-                    eni.id
-                );
+                let text = format!("ENI {} is the target of a session: it cannot be a source", eni.id);
                 sink.report(at("TrafficMirrorSourceIds"), None, text);
             }
             if let Target::Eni(target) = session.target
@@ -445,16 +304,10 @@ fn across(sink: &Sink, config: &Config, model: &Model) {
             }
             *per_source.entry(*source).or_default() += 1;
             if per_source.get(source) == Some(&(quotas.sessions_per_source + 1)) {
-                let text = format!(
-                    "ENI {} is in more than {} sessions",
-                    eni.id, quotas.sessions_per_source
-                );
+                let text = format!("ENI {} is in more than {} sessions", eni.id, quotas.sessions_per_source);
                 sink.report(at("TrafficMirrorSourceIds"), None, text);
             }
-            per_target
-                .entry(target.clone())
-                .or_default()
-                .insert(*source);
+            per_target.entry(target.clone()).or_default().insert(*source);
         }
         let count = per_target.get(&target).map_or(0, BTreeSet::len) as u32;
         let quota = target_quota(config, model, &session.target);

@@ -40,19 +40,11 @@ impl Sink {
     /// A collector for `file`.
     #[must_use]
     pub fn new(file: impl Into<String>) -> Self {
-        Sink {
-            file: file.into(),
-            problems: RefCell::default(),
-        }
+        Sink { file: file.into(), problems: RefCell::default() }
     }
 
     /// Notes a problem.
-    pub fn report(
-        &self,
-        path: impl Into<String>,
-        value: Option<&Value>,
-        allowed: impl Into<String>,
-    ) {
+    pub fn report(&self, path: impl Into<String>, value: Option<&Value>, allowed: impl Into<String>) {
         self.problems.borrow_mut().push(Problem {
             file: self.file.clone(),
             path: path.into(),
@@ -93,22 +85,12 @@ pub struct Object<'a> {
 impl<'a> Object<'a> {
     /// The object at `path`; keys that are neither `known` nor `ignored` are reported with the nearest known one.
     #[must_use]
-    pub fn new(
-        sink: &'a Sink,
-        path: &str,
-        value: &'a Value,
-        known: &[&str],
-        ignored: &[&str],
-    ) -> Option<Self> {
+    pub fn new(sink: &'a Sink, path: &str, value: &'a Value, known: &[&str], ignored: &[&str]) -> Option<Self> {
         let Some(map) = value.as_object() else {
             sink.report(path, Some(value), "an object is expected here");
             return None;
         };
-        let object = Object {
-            sink,
-            path: path.to_owned(),
-            map,
-        };
+        let object = Object { sink, path: path.to_owned(), map };
         for (key, value) in map {
             if !known.contains(&key.as_str()) && !ignored.contains(&key.as_str()) {
                 sink.report(object.path_of(key), Some(value), unknown(key, known));
@@ -120,11 +102,7 @@ impl<'a> Object<'a> {
     /// Path of a field.
     #[must_use]
     pub fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// The raw value of a field; null counts as absent.
@@ -139,12 +117,7 @@ impl<'a> Object<'a> {
     }
 
     /// A field that may be missing; one that `read` cannot make sense of is reported.
-    pub fn optional<T>(
-        &self,
-        key: &str,
-        allowed: &str,
-        read: impl FnOnce(&Value) -> Option<T>,
-    ) -> Option<T> {
+    pub fn optional<T>(&self, key: &str, allowed: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
         let value = self.raw(key)?;
         let read = read(value);
         if read.is_none() {
@@ -154,15 +127,9 @@ impl<'a> Object<'a> {
     }
 
     /// A field that must be there.
-    pub fn required<T>(
-        &self,
-        key: &str,
-        allowed: &str,
-        read: impl FnOnce(&Value) -> Option<T>,
-    ) -> Option<T> {
+    pub fn required<T>(&self, key: &str, allowed: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
         if self.raw(key).is_none() {
-            self.sink
-                .report(self.path_of(key), None, format!("missing; {allowed}"));
+            self.sink.report(self.path_of(key), None, format!("missing; {allowed}"));
             return None;
         }
         self.optional(key, allowed, read)
@@ -173,11 +140,9 @@ impl<'a> Object<'a> {
     pub fn list(&self, key: &str) -> Vec<(String, &'a Value)> {
         match self.raw(key) {
             None => Vec::new(),
-            Some(Value::Array(items)) => items
-                .iter()
-                .enumerate()
-                .map(|(i, v)| (format!("{}[{i}]", self.path_of(key)), v))
-                .collect(),
+            Some(Value::Array(items)) => {
+                items.iter().enumerate().map(|(i, v)| (format!("{}[{i}]", self.path_of(key)), v)).collect()
+            }
             Some(_) => {
                 self.report(key, "a list is expected here");
                 Vec::new()
@@ -222,9 +187,7 @@ pub fn text(value: &Value) -> Option<String> {
 /// Says that a key is not known, and which known one is nearest.
 #[must_use]
 pub fn unknown(key: &str, known: &[&str]) -> String {
-    let nearest = known
-        .iter()
-        .min_by_key(|k| distance(&key.to_lowercase(), &k.to_lowercase()));
+    let nearest = known.iter().min_by_key(|k| distance(&key.to_lowercase(), &k.to_lowercase()));
     match nearest {
         Some(nearest) => format!("unknown key; the nearest known one is {nearest}"),
         None => "unknown key".to_owned(),
@@ -259,10 +222,7 @@ mod tests {
         let tree = json!({"Mut": 1});
         Object::new(&sink, "x[0]", &tree, &["MacAddress", "Mtu"], &[]).unwrap();
         let problems = sink.into_problems();
-        assert_eq!(
-            problems[0].to_string(),
-            "f.json: x[0].Mut = 1: unknown key; the nearest known one is Mtu"
-        );
+        assert_eq!(problems[0].to_string(), "f.json: x[0].Mut = 1: unknown key; the nearest known one is Mtu");
     }
 
     #[test]

@@ -23,11 +23,7 @@ pub struct Slot<V> {
 
 impl<V> Clone for Slot<V> {
     fn clone(&self) -> Self {
-        Slot {
-            slot: self.slot,
-            generation: self.generation,
-            counters: self.counters.clone(),
-        }
+        Slot { slot: self.slot, generation: self.generation, counters: self.counters.clone() }
     }
 }
 
@@ -55,13 +51,7 @@ impl<K: Clone, V> Clone for Slots<K, V> {
 
 impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
     fn new(workers: usize) -> Self {
-        Slots {
-            owners: HashMap::new(),
-            free: Vec::new(),
-            next: 0,
-            generation: 0,
-            workers,
-        }
+        Slots { owners: HashMap::new(), free: Vec::new(), next: 0, generation: 0, workers }
     }
 
     /// The owner's slot, a new one if it has none.
@@ -74,11 +64,7 @@ impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
             self.next - 1
         });
         self.generation = self.generation.wrapping_add(1);
-        let slot = Slot {
-            slot,
-            generation: self.generation,
-            counters: Arc::new(PerWorker::<T>::new(self.workers)),
-        };
+        let slot = Slot { slot, generation: self.generation, counters: Arc::new(PerWorker::<T>::new(self.workers)) };
         self.owners.insert(owner.clone(), slot.clone());
         slot
     }

@@ -31,14 +31,7 @@ impl Switch {
     #[must_use]
     pub fn new(config: Config, fabric: Box<dyn Fabric>) -> Self {
         let registry = Registry::new(fabric.workers());
-        Switch {
-            config,
-            state: Mutex::new(State {
-                model: Model::default(),
-                registry,
-            }),
-            fabric,
-        }
+        Switch { config, state: Mutex::new(State { model: Model::default(), registry }), fabric }
     }
 
     /// Reads the files and applies them. On an error the running configuration stays as it is.
@@ -46,8 +39,7 @@ impl Switch {
     /// # Errors
     /// Every problem found, a sentence each.
     pub fn reload(&self) -> Result<u64, Vec<String>> {
-        let (inventory, mirror): (&PathBuf, &PathBuf) =
-            (&self.config.files.inventory, &self.config.files.mirror);
+        let (inventory, mirror): (&PathBuf, &PathBuf) = (&self.config.files.inventory, &self.config.files.mirror);
         let model = load_model(inventory, mirror, &self.config)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         self.apply(model)
@@ -61,8 +53,7 @@ impl Switch {
     pub fn apply(&self, model: Model) -> Result<u64, Vec<String>> {
         let mut state = self.state.lock();
         let mut registry = state.registry.clone();
-        let snapshot = compile(&model, &mut registry, self.config.ports.credit)
-            .map_err(|e| vec![e.to_string()])?;
+        let snapshot = compile(&model, &mut registry, self.config.ports.credit).map_err(|e| vec![e.to_string()])?;
         let version = snapshot.version;
         let before: HashSet<Arc<str>> = state.model.enis.iter().map(|e| e.id.clone()).collect();
         self.open_ports(&model, &registry, &before)?;
@@ -71,29 +62,15 @@ impl Switch {
         for gone in before.iter().filter(|id| !after.contains(id)) {
             self.fabric.close(gone);
         }
-        tracing::info!(
-            version,
-            enis = model.enis.len(),
-            sessions = model.sessions.len(),
-            "configuration applied"
-        );
+        tracing::info!(version, enis = model.enis.len(), sessions = model.sessions.len(), "configuration applied");
         *state = State { model, registry };
         published.map_err(|e| vec![e])?;
         Ok(version)
     }
 
     /// Opens what is new and what changed; on an error the new ones close again.
-    fn open_ports(
-        &self,
-        model: &Model,
-        registry: &Registry,
-        before: &HashSet<Arc<str>>,
-    ) -> Result<(), Vec<String>> {
-        let problems: Vec<String> = model
-            .enis
-            .iter()
-            .filter_map(|e| self.fabric.check(e).err())
-            .collect();
+    fn open_ports(&self, model: &Model, registry: &Registry, before: &HashSet<Arc<str>>) -> Result<(), Vec<String>> {
+        let problems: Vec<String> = model.enis.iter().filter_map(|e| self.fabric.check(e).err()).collect();
         if !problems.is_empty() {
             return Err(problems);
         }

@@ -13,19 +13,12 @@ const MIRROR: &str = include_str!("../../conf/mirror.json");
 
 fn load(inventory: &Value, mirror: &Value) -> Result<Model, Vec<String>> {
     let (inventory, mirror) = (inventory.to_string(), mirror.to_string());
-    model_from_json(
-        ("i.json", &inventory),
-        ("m.json", &mirror),
-        &Config::default(),
-    )
-    .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    model_from_json(("i.json", &inventory), ("m.json", &mirror), &Config::default())
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
 fn shipped() -> (Value, Value) {
-    (
-        serde_json::from_str(INVENTORY).unwrap(),
-        serde_json::from_str(MIRROR).unwrap(),
-    )
+    (serde_json::from_str(INVENTORY).unwrap(), serde_json::from_str(MIRROR).unwrap())
 }
 
 /// Loads the shipped files after `change`, and returns the complaints.
@@ -137,14 +130,9 @@ fn each_mistake_has_its_sentence() {
 
 #[test]
 fn protocols_without_ports_take_no_range() {
-    let lines = complaints(|_, m| {
-        m["TrafficMirrorFilters"][0]["IngressRules"][0]["Protocol"] = json!("ICMP")
-    });
+    let lines = complaints(|_, m| m["TrafficMirrorFilters"][0]["IngressRules"][0]["Protocol"] = json!("ICMP"));
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(
-        lines[0].ends_with("SourcePortRange = \"9999/9999\": -1/-1: only TCP and UDP have ports"),
-        "{lines:?}"
-    );
+    assert!(lines[0].ends_with("SourcePortRange = \"9999/9999\": -1/-1: only TCP and UDP have ports"), "{lines:?}");
 }
 
 #[test]
@@ -152,12 +140,7 @@ fn twelve_errors_are_twelve_lines() {
     let lines = complaints(|i, _| {
         i["Vpcs"][0]["Name"] = json!(1);
         i["JumboMirroring"] = json!("perhaps");
-        for eni in i["NetworkInterfaces"]
-            .as_array_mut()
-            .unwrap()
-            .iter_mut()
-            .take(2)
-        {
+        for eni in i["NetworkInterfaces"].as_array_mut().unwrap().iter_mut().take(2) {
             eni["Mtu"] = json!(0);
             eni["QueuePairs"] = json!(0);
             eni["SocketMode"] = json!("both");
@@ -181,10 +164,7 @@ fn quotas_are_counted() {
         m["TrafficMirrorFilters"][0]["EgressRules"] = rules.collect();
         m["TrafficMirrorFilters"][0]["IngressRules"] = json!([]);
     });
-    assert_eq!(
-        lines[0],
-        "m.json: TrafficMirrorFilters[0]: 21 rules in both directions; the quota is 20"
-    );
+    assert_eq!(lines[0], "m.json: TrafficMirrorFilters[0]: 21 rules in both directions; the quota is 20");
     let lines = complaints(|_, m| {
         let session = m["TrafficMirrorSessions"][0].clone();
         let sessions = (0..4).map(|n| {
@@ -197,22 +177,15 @@ fn quotas_are_counted() {
     });
     assert_eq!(
         lines,
-        [
-            "m.json: TrafficMirrorSessions[3].TrafficMirrorSourceIds: ENI eni-a is in more than 3 sessions"
-        ]
+        ["m.json: TrafficMirrorSessions[3].TrafficMirrorSourceIds: ENI eni-a is in more than 3 sessions"]
     );
 }
 
 #[test]
 fn text_that_is_not_json_says_so() {
-    let problems =
-        model_from_json(("i.json", "{"), ("m.json", MIRROR), &Config::default()).unwrap_err();
+    let problems = model_from_json(("i.json", "{"), ("m.json", MIRROR), &Config::default()).unwrap_err();
     assert_eq!(problems.len(), 1);
-    assert!(
-        problems[0].to_string().starts_with("i.json: is not JSON: "),
-        "{}",
-        problems[0]
-    );
+    assert!(problems[0].to_string().starts_with("i.json: is not JSON: "), "{}", problems[0]);
 }
 
 proptest! {

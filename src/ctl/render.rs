@@ -17,31 +17,18 @@ fn cell(value: &Value) -> String {
 /// A table of some fields of a list of objects, widths fitted.
 #[must_use]
 pub fn table(list: &Value, columns: &[(&str, &str)]) -> String {
-    let mut rows: Vec<Vec<String>> = vec![
-        columns
-            .iter()
-            .map(|(title, _)| (*title).to_owned())
-            .collect(),
-    ];
+    let mut rows: Vec<Vec<String>> = vec![columns.iter().map(|(title, _)| (*title).to_owned()).collect()];
     for item in list.as_array().into_iter().flatten() {
         rows.push(columns.iter().map(|(_, key)| cell(&item[*key])).collect());
     }
-    let width = |column: usize| {
-        rows.iter()
-            .map(|r| r[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     let mut text = String::new();
     for row in &rows {
-        let line: String =
-            row.iter()
-                .zip(&widths)
-                .fold(String::new(), |mut line, (cell, width)| {
-                    let _ = write!(line, "{cell:width$}  ");
-                    line
-                });
+        let line: String = row.iter().zip(&widths).fold(String::new(), |mut line, (cell, width)| {
+            let _ = write!(line, "{cell:width$}  ");
+            line
+        });
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -121,8 +108,7 @@ mod tests {
         let value = json!({"id": "a", "none": null, "drops": {"x": 1}, "list": [1, 2]});
         assert_eq!(
             object(&value),
-            "drops:\n  x: 1\nid: a\nlist: 1,2\n"
-                .replace("drops:\n  x: 1\nid: a\n", "id: a\ndrops:\n  x: 1\n")
+            "drops:\n  x: 1\nid: a\nlist: 1,2\n".replace("drops:\n  x: 1\nid: a\n", "id: a\ndrops:\n  x: 1\n")
         );
     }
 }

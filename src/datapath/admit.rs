@@ -9,12 +9,7 @@ use crate::wire::ipv4::{self, Ports, icmp_quote, protocol};
 use crate::wire::{Mac, ethernet, vxlan};
 
 /// Fills the headers of the lanes that pass and clears the others.
-pub(super) fn admit<E: Env>(
-    env: &mut E,
-    snapshot: &Snapshot,
-    from: &Eni,
-    burst: &mut Burst<E::Buf>,
-) {
+pub(super) fn admit<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &mut Burst<E::Buf>) {
     let Some(subnet) = snapshot.subnets.get(from.subnet) else {
         return;
     };
@@ -86,9 +81,8 @@ fn too_long(from: &Eni, headers: &Headers, len: usize) -> Option<Reason> {
 }
 
 fn spoofed(from: &Eni, headers: &Headers) -> Option<Reason> {
-    let dhcp_client = headers.ip.source == 0
-        && headers.ip.protocol == protocol::UDP
-        && headers.ip.ports == Ports::Known(68, 67);
+    let dhcp_client =
+        headers.ip.source == 0 && headers.ip.protocol == protocol::UDP && headers.ip.ports == Ports::Known(68, 67);
     (!from.has_address(headers.ip.source) && !dhcp_client).then_some(Reason::SpoofedIp)
 }
 
@@ -109,15 +103,12 @@ fn quotes_a_copy(snapshot: &Snapshot, from: &Eni, frame: &[u8], headers: &Header
     if headers.ip.protocol != protocol::ICMP {
         return false;
     }
-    let (Some(packet), Some(vpc)) = (frame.get(ethernet::HEADER..), snapshot.vpcs.get(from.vpc))
-    else {
+    let (Some(packet), Some(vpc)) = (frame.get(ethernet::HEADER..), snapshot.vpcs.get(from.vpc)) else {
         return false;
     };
     match icmp_quote(packet, &headers.ip) {
         Some((source, destination, ipv4::protocol::UDP, Some((_, vxlan::PORT)))) => {
-            vpc.copy_pairs
-                .get(u64::from(source) << 32 | u64::from(destination))
-                == Some(from.slot)
+            vpc.copy_pairs.get(u64::from(source) << 32 | u64::from(destination)) == Some(from.slot)
         }
         _ => false,
     }

@@ -32,11 +32,7 @@ pub(super) fn answer<E: Env>(
         return drop_packet(env, from, Direction::Outbound, lane, Reason::SpoofedIp);
     }
     let answer = owner(snapshot, subnet, from, &arp);
-    let reason = if answer.is_some() {
-        Reason::ArpAnswered
-    } else {
-        Reason::ArpSilent
-    };
+    let reason = if answer.is_some() { Reason::ArpAnswered } else { Reason::ArpSilent };
     from.counters.of(env.worker()).consumed.add(reason, 1);
     env.trace(lane, Verdict::Consumed(reason));
     mirror::exclude(env, from, Direction::Outbound, lane, Reason::Arp);

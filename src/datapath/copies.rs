@@ -20,12 +20,7 @@ pub(super) struct Copies<B> {
 
 impl<B> Default for Copies<B> {
     fn default() -> Self {
-        Copies {
-            bufs: ArrayVec::new(),
-            row: [0; BURST],
-            kept: [0; BURST],
-            lane: [0; BURST],
-        }
+        Copies { bufs: ArrayVec::new(), row: [0; BURST], kept: [0; BURST], lane: [0; BURST] }
     }
 }
 
@@ -66,26 +61,11 @@ pub(super) fn send<E: Env>(
             continue;
         };
         match snapshot.eni_of(row.target, row.target_generation) {
-            None => skip(
-                env,
-                &row.counters,
-                direction,
-                lanes,
-                &copies,
-                Reason::TargetDown,
-            ),
+            None => skip(env, &row.counters, direction, lanes, &copies, Reason::TargetDown),
             Some(target) if target.worker == env.worker() => {
                 give(env, target, &row.counters, direction, lanes, &copies);
             }
-            Some(target) => cross(
-                env,
-                snapshot,
-                source,
-                (row, target),
-                direction,
-                lanes,
-                &mut copies,
-            ),
+            Some(target) => cross(env, snapshot, source, (row, target), direction, lanes, &mut copies),
         }
     }
     E::Buf::free_all(&mut copies.bufs);
@@ -100,21 +80,10 @@ fn give<E: Env>(
     lanes: Lanes,
     copies: &Copies<E::Buf>,
 ) {
-    let outcome = offer(
-        env,
-        target,
-        counters,
-        direction,
-        lanes,
-        &copies.bufs,
-        |lane| copies.kept[lane],
-    );
+    let outcome = offer(env, target, counters, direction, lanes, &copies.bufs, |lane| copies.kept[lane]);
     if let Some((lost, reason)) = outcome {
         for lane in lost {
-            env.trace(
-                usize::from(copies.lane[lane]),
-                Verdict::Skipped(direction, reason),
-            );
+            env.trace(usize::from(copies.lane[lane]), Verdict::Skipped(direction, reason));
         }
     }
 }
@@ -198,29 +167,11 @@ fn cross<E: Env>(
     let offered = batch.len();
     env.cross(target.worker, &mut batch);
     let sent = offered - batch.len();
-    source
-        .counters
-        .of(env.worker())
-        .crossed_out
-        .add(sent as u64);
+    source.counters.of(env.worker()).crossed_out.add(sent as u64);
     let mut lost = Lanes::NONE;
     tried[sent..].iter().for_each(|lane| lost.insert(*lane));
-    skip(
-        env,
-        &row.counters,
-        direction,
-        lost,
-        copies,
-        Reason::WorkerRingFull,
-    );
-    skip(
-        env,
-        &row.counters,
-        direction,
-        broke,
-        copies,
-        Reason::CreditExhausted,
-    );
+    skip(env, &row.counters, direction, lost, copies, Reason::WorkerRingFull);
+    skip(env, &row.counters, direction, broke, copies, Reason::CreditExhausted);
 }
 
 fn skip<E: Env>(
@@ -233,30 +184,17 @@ fn skip<E: Env>(
 ) {
     counters.of(env.worker()).skips[direction.index()].add(reason, u64::from(lanes.count()));
     for lane in lanes {
-        env.trace(
-            usize::from(copies.lane[lane]),
-            Verdict::Skipped(direction, reason),
-        );
+        env.trace(usize::from(copies.lane[lane]), Verdict::Skipped(direction, reason));
     }
 }
 
 /// A copy that came over a ring, in `lane` of `bufs`: the rest of its way.
-pub(super) fn arrive<E: Env>(
-    env: &mut E,
-    snapshot: &Snapshot,
-    lanes: Lanes,
-    bufs: &[Option<E::Buf>],
-    meta: &Meta,
-) {
+pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, lanes: Lanes, bufs: &[Option<E::Buf>], meta: &Meta) {
     let direction = Direction::from_index(meta.direction);
     let counters = snapshot.row_counters(meta.row, meta.row_generation);
     match snapshot.eni_of(meta.to, meta.to_generation) {
         Some(target) => {
-            let kept = |lane: usize| {
-                bufs.get(lane)
-                    .and_then(Option::as_ref)
-                    .map_or(0, |b| b.meta().kept)
-            };
+            let kept = |lane: usize| bufs.get(lane).and_then(Option::as_ref).map_or(0, |b| b.meta().kept);
             offer(env, target, counters, direction, lanes, bufs, kept);
         }
         None => {

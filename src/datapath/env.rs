@@ -59,24 +59,13 @@ pub trait Env {
     fn worker(&self) -> usize;
 
     /// Offers the frames of `lanes` to `to`'s queues, in order; frames of equal `hash` use the same queue.
-    fn deliver(
-        &mut self,
-        to: &Eni,
-        bufs: &[Option<Self::Buf>],
-        lanes: Lanes,
-        hash: impl Fn(usize) -> u64,
-    ) -> Delivery;
+    fn deliver(&mut self, to: &Eni, bufs: &[Option<Self::Buf>], lanes: Lanes, hash: impl Fn(usize) -> u64) -> Delivery;
 
     /// A copy: `outer`, then the first `keep` bytes of the frame in `source`.
     ///
     /// # Errors
     /// [`Exhausted`] when the pool is empty.
-    fn copy(
-        &mut self,
-        source: &Self::Buf,
-        outer: &[u8; OUTER],
-        keep: usize,
-    ) -> Result<Self::Buf, Exhausted>;
+    fn copy(&mut self, source: &Self::Buf, outer: &[u8; OUTER], keep: usize) -> Result<Self::Buf, Exhausted>;
 
     /// A buffer with these bytes, for frames that the switch makes itself.
     ///
@@ -106,13 +95,7 @@ pub trait Env {
 
 /// Counts a dropped service packet of `eni` and tells the tracer.
 #[inline]
-pub(super) fn drop_packet<E: Env>(
-    env: &mut E,
-    eni: &Eni,
-    direction: Direction,
-    lane: usize,
-    reason: Reason,
-) {
+pub(super) fn drop_packet<E: Env>(env: &mut E, eni: &Eni, direction: Direction, lane: usize, reason: Reason) {
     eni.counters.of(env.worker()).drops[direction.index()].add(reason, 1);
     env.trace(lane, Verdict::Dropped(reason));
 }

@@ -57,14 +57,7 @@ pub(super) fn mirror<E: Env>(
             Match::Match(rule) => match mirror.tables[d].outcomes.get(usize::from(rule)) {
                 Some(Outcome::Mirror(row)) => {
                     block.matched[d].add(1);
-                    copy(
-                        env,
-                        mirror,
-                        direction,
-                        (lane, rule, *row),
-                        burst,
-                        &mut copies,
-                    );
+                    copy(env, mirror, direction, (lane, rule, *row), burst, &mut copies);
                 }
                 _ => {
                     block.refused[d].add(1);
@@ -77,13 +70,7 @@ pub(super) fn mirror<E: Env>(
 }
 
 /// Counts a packet of a source that is never mirrored; ENIs without a session count nothing.
-pub(super) fn exclude<E: Env>(
-    env: &mut E,
-    source: &Eni,
-    direction: Direction,
-    lane: usize,
-    reason: Reason,
-) {
+pub(super) fn exclude<E: Env>(env: &mut E, source: &Eni, direction: Direction, lane: usize, reason: Reason) {
     if source.mirror.is_some() {
         let block = source.counters.of(env.worker());
         block.seen[direction.index()].add(1);
@@ -94,9 +81,7 @@ pub(super) fn exclude<E: Env>(
 
 fn never_mirrored(snapshot: &Snapshot, direction: Direction, headers: &Headers) -> Option<Reason> {
     let ip = &headers.ip;
-    if ip.protocol == protocol::UDP
-        && matches!(ip.ports, Ports::Known(67, 68) | Ports::Known(68, 67))
-    {
+    if ip.protocol == protocol::UDP && matches!(ip.ports, Ports::Known(67, 68) | Ports::Known(68, 67)) {
         return Some(Reason::Dhcp);
     }
     let remote = match direction {
@@ -108,12 +93,7 @@ fn never_mirrored(snapshot: &Snapshot, direction: Direction, headers: &Headers) 
 
 fn key(headers: &Headers) -> Key {
     let ip = &headers.ip;
-    Key {
-        src: ip.source,
-        dst: ip.destination,
-        protocol: ip.protocol,
-        ports: ip.ports,
-    }
+    Key { src: ip.source, dst: ip.destination, protocol: ip.protocol, ports: ip.ports }
 }
 
 /// Makes the copy of one matched packet.
@@ -133,25 +113,14 @@ fn copy<E: Env>(
     let d = direction.index();
     block.matched[d].add(1);
     let (kept, cut) = row.limit.keep(headers.ip.total);
-    env.trace(
-        lane,
-        Verdict::Matched {
-            direction,
-            row: row_index,
-            rule,
-            kept,
-            cut,
-        },
-    );
+    env.trace(lane, Verdict::Matched { direction, row: row_index, rule, kept, cut });
     if let Some(reason) = row.gate {
         block.skips[d].add(reason, 1);
         env.trace(lane, Verdict::Skipped(direction, reason));
         return;
     }
     let inner = ethernet::HEADER + usize::from(kept);
-    let outer = row
-        .outer
-        .fill(inner, hash::source_port(headers.flow_hash()));
+    let outer = row.outer.fill(inner, hash::source_port(headers.flow_hash()));
     match env.copy(buf, &outer, inner) {
         Ok(copy) => {
             match cut {

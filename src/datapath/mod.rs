@@ -67,7 +67,5 @@ fn deliver<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>) 
 fn received<E: Env>(env: &E, from: &Eni, burst: &Burst<E::Buf>) {
     let block = from.counters.of(env.worker());
     block.rx_packets.add(burst.bufs.len() as u64);
-    block
-        .rx_bytes
-        .add(burst.bufs.iter().flatten().map(|b| b.len() as u64).sum());
+    block.rx_bytes.add(burst.bufs.iter().flatten().map(|b| b.len() as u64).sum());
 }

@@ -9,18 +9,10 @@ use crate::packet::headers::{Kind, parse};
 use crate::packet::{BURST, Burst, Direction, Lanes, Meta, PacketBuf, Reason};
 
 /// Takes out of the burst what belongs to other workers and sends it there, a batch a worker.
-pub(super) fn cross<E: Env>(
-    env: &mut E,
-    snapshot: &Snapshot,
-    from: &Eni,
-    burst: &mut Burst<E::Buf>,
-) {
+pub(super) fn cross<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &mut Burst<E::Buf>) {
     let mut waiting = Lanes::NONE;
     for lane in burst.live {
-        if snapshot
-            .eni(burst.to[lane])
-            .is_some_and(|to| to.worker != env.worker())
-        {
+        if snapshot.eni(burst.to[lane]).is_some_and(|to| to.worker != env.worker()) {
             waiting.insert(lane);
         }
     }
@@ -47,21 +39,12 @@ fn send<E: Env>(
     let mut tried = ArrayVec::<usize, BURST>::new();
     let mut mine = Lanes::NONE;
     for lane in waiting {
-        let Some(to) = snapshot
-            .eni(burst.to[lane])
-            .filter(|to| to.worker == worker)
-        else {
+        let Some(to) = snapshot.eni(burst.to[lane]).filter(|to| to.worker == worker) else {
             continue;
         };
         mine.insert(lane);
         if batch.len() as u64 >= room {
-            drop_packet(
-                env,
-                from,
-                Direction::Outbound,
-                lane,
-                Reason::CreditExhausted,
-            );
+            drop_packet(env, from, Direction::Outbound, lane, Reason::CreditExhausted);
             continue;
         }
         let Some(mut buf) = burst.bufs[lane].take() else {
@@ -85,13 +68,7 @@ fn send<E: Env>(
         env.trace(*lane, Verdict::Crossed);
     }
     for lane in &tried[sent..] {
-        drop_packet(
-            env,
-            from,
-            Direction::Outbound,
-            *lane,
-            Reason::WorkerRingFull,
-        );
+        drop_packet(env, from, Direction::Outbound, *lane, Reason::WorkerRingFull);
     }
     mine
 }
@@ -107,17 +84,13 @@ pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst
         let mut lanes = Lanes::NONE;
         for lane in waiting {
             match burst.buf(lane).map(PacketBuf::meta) {
-                Some(m) if (Meta { kept: 0, ..m }) == (Meta { kept: 0, ..meta }) => {
-                    lanes.insert(lane)
-                }
+                Some(m) if (Meta { kept: 0, ..m }) == (Meta { kept: 0, ..meta }) => lanes.insert(lane),
                 _ => break,
             }
         }
         waiting = waiting.without(lanes);
         let from = snapshot.counters_of(meta.from, meta.from_generation);
-        from.of(env.worker())
-            .crossed_in
-            .add(u64::from(lanes.count()));
+        from.of(env.worker()).crossed_in.add(u64::from(lanes.count()));
         if meta.copy == 1 {
             copies::arrive(env, snapshot, lanes, &burst.bufs, &meta);
             burst.live = burst.live.without(lanes);
@@ -128,13 +101,7 @@ pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst
 }
 
 /// Service packets for one receiver: headers are read again, since the bytes have been rewritten.
-fn receive<E: Env>(
-    env: &E,
-    snapshot: &Snapshot,
-    lanes: Lanes,
-    meta: &Meta,
-    burst: &mut Burst<E::Buf>,
-) {
+fn receive<E: Env>(env: &E, snapshot: &Snapshot, lanes: Lanes, meta: &Meta, burst: &mut Burst<E::Buf>) {
     let known = snapshot.eni_of(meta.to, meta.to_generation).is_some();
     for lane in lanes {
         match burst.buf(lane).map(|b| parse(b.head())) {

@@ -7,12 +7,7 @@ use crate::packet::{Burst, Direction, PacketBuf, Reason};
 use crate::wire::{ethernet, ipv4};
 
 /// Fills the receiver of each live lane, rewrites what a router rewrites, and clears lanes that lead nowhere.
-pub(super) fn route<E: Env>(
-    env: &mut E,
-    snapshot: &Snapshot,
-    from: &Eni,
-    burst: &mut Burst<E::Buf>,
-) {
+pub(super) fn route<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &mut Burst<E::Buf>) {
     for lane in burst.live {
         let ip = burst.headers[lane].ip;
         let end = match snapshot.local(from.vpc, ip.destination) {
@@ -35,13 +30,7 @@ pub(super) fn route<E: Env>(
 }
 
 /// Inside a subnet a frame that names its receiver stays as it is.
-fn rewrite<E: Env>(
-    env: &mut E,
-    snapshot: &Snapshot,
-    from: &Eni,
-    to: &Eni,
-    buf: &mut E::Buf,
-) -> Option<Reason> {
+fn rewrite<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, to: &Eni, buf: &mut E::Buf) -> Option<Reason> {
     let crosses = to.subnet != from.subnet;
     if !crosses && ethernet::destination(buf.head()) == Some(to.mac) {
         return None;

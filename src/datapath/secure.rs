@@ -6,12 +6,7 @@ use crate::mirror::snapshot::Eni;
 use crate::packet::{Burst, Direction, Lanes, Reason};
 
 /// Clears the lanes that `eni`'s security refuses.
-pub(super) fn secure<E: Env>(
-    env: &mut E,
-    eni: &Eni,
-    direction: Direction,
-    burst: &mut Burst<E::Buf>,
-) {
+pub(super) fn secure<E: Env>(env: &mut E, eni: &Eni, direction: Direction, burst: &mut Burst<E::Buf>) {
     burst.live = judge(env, eni, direction, burst.live, burst);
 }
 
@@ -20,13 +15,7 @@ pub(super) fn ingress<E: Env>(env: &mut E, to: &Eni, lanes: Lanes, burst: &Burst
     judge(env, to, Direction::Inbound, lanes, burst)
 }
 
-fn judge<E: Env>(
-    env: &mut E,
-    eni: &Eni,
-    direction: Direction,
-    lanes: Lanes,
-    burst: &Burst<E::Buf>,
-) -> Lanes {
+fn judge<E: Env>(env: &mut E, eni: &Eni, direction: Direction, lanes: Lanes, burst: &Burst<E::Buf>) -> Lanes {
     let mut admitted = lanes;
     for lane in lanes {
         if !env.admits(eni, direction, &burst.headers[lane]) {

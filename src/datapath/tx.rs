@@ -27,9 +27,7 @@ pub(super) fn tx<E: Env>(env: &mut E, to: &Eni, lanes: Lanes, burst: &Burst<E::B
     if fitting.is_empty() {
         return fitting;
     }
-    let (taken, reason) = match env.deliver(to, &burst.bufs, fitting, |lane| {
-        burst.headers[lane].flow_hash()
-    }) {
+    let (taken, reason) = match env.deliver(to, &burst.bufs, fitting, |lane| burst.headers[lane].flow_hash()) {
         Delivery::Taken(taken) => (taken, Reason::GuestFull),
         Delivery::Down => (Lanes::NONE, Reason::GuestDown),
     };

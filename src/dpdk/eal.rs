@@ -31,9 +31,7 @@ pub enum EalError {
     #[error("DPDK's environment was started before in this process")]
     Again,
     /// The library is too old.
-    #[error(
-        "DPDK {0} is too old: 22.11.11 or newer is needed (Debian's packages libdpdk-dev and dpdk)"
-    )]
+    #[error("DPDK {0} is too old: 22.11.11 or newer is needed (Debian's packages libdpdk-dev and dpdk)")]
     TooOld(String),
     /// A setting that cannot be.
     #[error("{0}")]
@@ -85,8 +83,7 @@ impl Eal {
         let mut pointers: Vec<*mut i8> = args.iter().map(|a| a.as_ptr().cast_mut()).collect();
         // SAFETY: argv holds NUL-terminated strings that outlive the call; EAL copies what it keeps and reorders only
         // the pointers.
-        let result =
-            unsafe { dpdk_sys::rte_eal_init(pointers.len() as i32, pointers.as_mut_ptr()) };
+        let result = unsafe { dpdk_sys::rte_eal_init(pointers.len() as i32, pointers.as_mut_ptr()) };
         if result < 0 {
             return Err(EalError::Init(last_error()));
         }
@@ -98,32 +95,20 @@ impl Eal {
 #[must_use]
 pub fn version() -> String {
     // SAFETY: rte_version returns a static NUL-terminated string.
-    unsafe { CStr::from_ptr(dpdk_sys::rte_version()) }
-        .to_string_lossy()
-        .into_owned()
+    unsafe { CStr::from_ptr(dpdk_sys::rte_version()) }.to_string_lossy().into_owned()
 }
 
 fn check_version(text: &str) -> Result<(), EalError> {
     let numbers = text.rsplit(' ').next().unwrap_or_default();
-    let mut parts = numbers
-        .split(['.', '-'])
-        .map(|p| p.parse::<u32>().unwrap_or(0));
+    let mut parts = numbers.split(['.', '-']).map(|p| p.parse::<u32>().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);
     let found = (next(), next(), next());
-    if found < OLDEST {
-        Err(EalError::TooOld(numbers.to_owned()))
-    } else {
-        Ok(())
-    }
+    if found < OLDEST { Err(EalError::TooOld(numbers.to_owned())) } else { Ok(()) }
 }
 
 fn arguments(settings: &EalSettings) -> Result<Vec<CString>, EalError> {
     let prefix = &settings.file_prefix;
-    if prefix.is_empty()
-        || !prefix
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-    {
+    if prefix.is_empty() || !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
         return Err(EalError::Setting(format!(
             "dpdk.file_prefix = \"{prefix}\": letters, digits, - and _ are allowed"
         )));
@@ -140,41 +125,25 @@ fn arguments(settings: &EalSettings) -> Result<Vec<CString>, EalError> {
         "--log-level=lib.vhost.config:warning".to_owned(),
         "--log-level=lib.eal:warning".to_owned(),
     ];
-    args.push(
-        if settings.hugepages {
-            "--in-memory"
-        } else {
-            "--no-huge"
-        }
-        .to_owned(),
-    );
+    args.push(if settings.hugepages { "--in-memory" } else { "--no-huge" }.to_owned());
     if !settings.hugepages {
         args.push("--no-shconf".to_owned());
     }
     args.into_iter()
-        .map(|a| {
-            CString::new(a).map_err(|_| EalError::Setting("a setting holds a NUL byte".to_owned()))
-        })
+        .map(|a| CString::new(a).map_err(|_| EalError::Setting("a setting holds a NUL byte".to_owned())))
         .collect()
 }
 
 fn check_hugepages(memory_mb: u32) -> Result<(), EalError> {
     let folder = Path::new("/sys/kernel/mm/hugepages/hugepages-2048kB");
     let read = |name: &str| -> u32 {
-        std::fs::read_to_string(folder.join(name))
-            .ok()
-            .and_then(|t| t.trim().parse().ok())
-            .unwrap_or(0)
+        std::fs::read_to_string(folder.join(name)).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0)
     };
     let needed = memory_mb.div_ceil(HUGEPAGE_MB);
     let free = read("free_hugepages");
     if free < needed {
         let reserve = read("nr_hugepages") + needed - free;
-        return Err(EalError::Hugepages {
-            needed,
-            free,
-            reserve,
-        });
+        return Err(EalError::Hugepages { needed, free, reserve });
     }
     Ok(())
 }
@@ -188,24 +157,14 @@ mod tests {
         assert_eq!(check_version("DPDK 22.11.11"), Ok(()));
         assert_eq!(check_version("DPDK 23.03.0"), Ok(()));
         for old in ["DPDK 22.11.10", "DPDK 21.11.9", "DPDK 22.11.0-rc1", ""] {
-            assert!(
-                matches!(check_version(old), Err(EalError::TooOld(_))),
-                "{old}"
-            );
+            assert!(matches!(check_version(old), Err(EalError::TooOld(_))), "{old}");
         }
     }
 
     #[test]
     fn a_prefix_with_a_slash_is_refused() {
-        let settings = EalSettings {
-            file_prefix: "a/b".to_owned(),
-            memory_mb: 64,
-            hugepages: false,
-            control_cpu: 0,
-        };
-        let Err(EalError::Setting(text)) = arguments(&settings) else {
-            panic!("accepted")
-        };
+        let settings = EalSettings { file_prefix: "a/b".to_owned(), memory_mb: 64, hugepages: false, control_cpu: 0 };
+        let Err(EalError::Setting(text)) = arguments(&settings) else { panic!("accepted") };
         assert!(text.contains("dpdk.file_prefix"), "{text}");
     }
 }

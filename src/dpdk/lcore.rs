@@ -39,9 +39,7 @@ impl LcoreCtx {
         if unsafe { dpdk_sys::rte_thread_register() } < 0 {
             return Err(LcoreError::Register(last_error()));
         }
-        Ok(LcoreCtx {
-            _thread: PhantomData,
-        })
+        Ok(LcoreCtx { _thread: PhantomData })
     }
 }
 
@@ -60,9 +58,7 @@ pub fn available_cpus() -> Vec<usize> {
     // SAFETY: `set` is a valid cpu_set_t of the size given; a failure leaves it empty.
     unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) };
     // SAFETY: CPU_ISSET only reads inside the set: the index is below CPU_SETSIZE.
-    (0..libc::CPU_SETSIZE as usize)
-        .filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) })
-        .collect()
+    (0..libc::CPU_SETSIZE as usize).filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) }).collect()
 }
 
 /// Pins the current thread, and those it spawns, to one CPU.
@@ -76,16 +72,11 @@ pub fn pin(cpu: usize) -> Result<(), LcoreError> {
         // SAFETY: the index is an online CPU's, below CPU_SETSIZE.
         unsafe { libc::CPU_SET(cpu, &mut set) };
         // SAFETY: `set` is a valid cpu_set_t of the size given; 0 is the current thread.
-        if unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) } == 0
-        {
+        if unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) } == 0 {
             return Ok(());
         }
     }
-    let allowed = online
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let allowed = online.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     Err(LcoreError::NoCpu { cpu, allowed })
 }
 

@@ -254,12 +254,7 @@ const fn segment_bytes(raw: &rte_mbuf) -> &[u8] {
 /// # Errors
 /// [`Exhausted`], also when the pool's buffers are too small.
 #[inline]
-pub fn flat_copy(
-    source: &Mbuf,
-    keep: usize,
-    header: &[u8],
-    pool: &Mempool,
-) -> Result<Mbuf, Exhausted> {
+pub fn flat_copy(source: &Mbuf, keep: usize, header: &[u8], pool: &Mempool) -> Result<Mbuf, Exhausted> {
     let mut copy = pool.alloc()?;
     let keep = keep.min(source.len());
     let room = copy.tail(header.len() + keep).ok_or(Exhausted)?;

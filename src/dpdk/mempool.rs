@@ -53,30 +53,14 @@ impl Mempool {
     ///
     /// # Errors
     /// No memory, or the name is taken.
-    pub fn new(
-        _eal: &'static Eal,
-        name: &str,
-        class: SizeClass,
-        count: u32,
-        cache: u32,
-    ) -> Result<Self, NoPool> {
-        let name =
-            CString::new(name).map_err(|_| NoPool("a pool's name holds a NUL byte".to_owned()))?;
+    pub fn new(_eal: &'static Eal, name: &str, class: SizeClass, count: u32, cache: u32) -> Result<Self, NoPool> {
+        let name = CString::new(name).map_err(|_| NoPool("a pool's name holds a NUL byte".to_owned()))?;
         let room = (HEADROOM + class.room()) as u16;
         // SAFETY: EAL runs; the name is a NUL-terminated string that DPDK copies.
         let raw = unsafe {
-            dpdk_sys::rte_pktmbuf_pool_create(
-                name.as_ptr(),
-                count,
-                cache.min(count / 2),
-                META as u16,
-                room,
-                0,
-            )
+            dpdk_sys::rte_pktmbuf_pool_create(name.as_ptr(), count, cache.min(count / 2), META as u16, room, 0)
         };
-        NonNull::new(raw)
-            .map(|raw| Mempool { raw })
-            .ok_or_else(|| NoPool(last_error()))
+        NonNull::new(raw).map(|raw| Mempool { raw }).ok_or_else(|| NoPool(last_error()))
     }
 
     pub(super) const fn as_ptr(&self) -> *mut dpdk_sys::rte_mempool {

@@ -48,8 +48,7 @@ pub struct RingRx(Arc<Ring>);
 /// # Errors
 /// No memory, or the name is taken.
 pub fn pair(_eal: &'static Eal, name: &str, size: u32) -> Result<(RingTx, RingRx), NoRing> {
-    let name =
-        CString::new(name).map_err(|_| NoRing("a ring's name holds a NUL byte".to_owned()))?;
+    let name = CString::new(name).map_err(|_| NoRing("a ring's name holds a NUL byte".to_owned()))?;
     let flags = dpdk_sys::RING_F_SP_ENQ | dpdk_sys::RING_F_SC_DEQ;
     let size = (size + 1).next_power_of_two();
     // SAFETY: EAL runs; the name is a NUL-terminated string that DPDK copies; -1 is any memory node.
@@ -63,13 +62,9 @@ impl RingTx {
     pub fn send(&mut self, batch: &mut ArrayVec<Mbuf, BURST>) -> usize {
         // SAFETY: an Mbuf is a pointer to an rte_mbuf (repr(transparent)), so the batch is an array of object
         // pointers; this is the only producer.
-        let sent = unsafe {
-            dpdk_sys::ds_ring_sp_enqueue_burst(
-                self.0.0.as_ptr(),
-                batch.as_ptr().cast(),
-                batch.len() as u32,
-            )
-        } as usize;
+        let sent =
+            unsafe { dpdk_sys::ds_ring_sp_enqueue_burst(self.0.0.as_ptr(), batch.as_ptr().cast(), batch.len() as u32) }
+                as usize;
         for mbuf in batch.drain(..sent.min(batch.len())) {
             // The ring owns it now.
             std::mem::forget(mbuf);

@@ -105,12 +105,8 @@ impl VhostDriver {
         queue_pairs: u8,
         events: Arc<dyn VhostEvents>,
     ) -> Result<Self, VhostError> {
-        let error = |what: &str| VhostError {
-            path: path.display().to_string(),
-            what: what.to_owned(),
-        };
-        let c_path = CString::new(path.as_os_str().as_bytes())
-            .map_err(|_| error("the path holds a NUL byte"))?;
+        let error = |what: &str| VhostError { path: path.display().to_string(), what: what.to_owned() };
+        let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| error("the path holds a NUL byte"))?;
         let mut flags = u64::from(dpdk_sys::RTE_VHOST_USER_LINEARBUF_SUPPORT);
         if mode == Mode::Client {
             flags |= u64::from(dpdk_sys::RTE_VHOST_USER_CLIENT);
@@ -118,50 +114,34 @@ impl VhostDriver {
         let fresh = with_registry(|r| {
             let vacant = !r.sockets.contains_key(path);
             if vacant {
-                r.sockets.insert(
-                    path.to_owned(),
-                    Arc::new(Socket {
-                        queue_pairs,
-                        events,
-                    }),
-                );
+                r.sockets.insert(path.to_owned(), Arc::new(Socket { queue_pairs, events }));
             }
             vacant
         });
         if !fresh {
             return Err(error("the socket is in use by another ENI"));
         }
-        let driver = |ok: bool, what: &str| if ok { Ok(()) } else { Err(error(what)) };
         // SAFETY: c_path is NUL-terminated; the library copies it.
-        let registered =
-            unsafe { dpdk_sys::rte_vhost_driver_register(c_path.as_ptr(), flags) } == 0;
+        let registered = unsafe { dpdk_sys::rte_vhost_driver_register(c_path.as_ptr(), flags) } == 0;
         if !registered {
             with_registry(|r| r.sockets.remove(path));
-            return Err(error(
-                "librte_vhost does not take the socket (is the folder there and writable?)",
-            ));
+            return Err(error("librte_vhost does not take the socket (is the folder there and writable?)"));
         }
         // From here on a failure drops `open`, which unregisters.
-        let open = VhostDriver {
-            path: path.to_owned(),
-            c_path,
-        };
+        let open = VhostDriver { path: path.to_owned(), c_path };
         let c = open.c_path.as_ptr();
-        // SAFETY: the driver is registered; OPS is static.
-        driver(
-            unsafe { dpdk_sys::rte_vhost_driver_disable_features(c, OFFLOADS) } == 0,
-            "cannot mask offloads",
-        )?;
+        // SAFETY: the driver is registered under this path.
+        if unsafe { dpdk_sys::rte_vhost_driver_disable_features(c, OFFLOADS) } != 0 {
+            return Err(error("guest offloads cannot be masked"));
+        }
+        // SAFETY: as above; OPS is static.
+        if unsafe { dpdk_sys::rte_vhost_driver_callback_register(c, &raw const OPS.0) } != 0 {
+            return Err(error("librte_vhost takes no callbacks"));
+        }
         // SAFETY: as above.
-        driver(
-            unsafe { dpdk_sys::rte_vhost_driver_callback_register(c, &raw const OPS.0) } == 0,
-            "no callbacks",
-        )?;
-        // SAFETY: as above.
-        driver(
-            unsafe { dpdk_sys::rte_vhost_driver_start(c) } == 0,
-            "the socket cannot be opened",
-        )?;
+        if unsafe { dpdk_sys::rte_vhost_driver_start(c) } != 0 {
+            return Err(error("the socket cannot be opened"));
+        }
         Ok(open)
     }
 }
@@ -191,10 +171,8 @@ static OPS: Ops = Ops(dpdk_sys::rte_vhost_device_ops {
     reserved: [std::ptr::null_mut()],
 });
 
-static EXTERN_OPS: dpdk_sys::rte_vhost_user_extern_ops = dpdk_sys::rte_vhost_user_extern_ops {
-    pre_msg_handle: Some(pre_message),
-    post_msg_handle: None,
-};
+static EXTERN_OPS: dpdk_sys::rte_vhost_user_extern_ops =
+    dpdk_sys::rte_vhost_user_extern_ops { pre_msg_handle: Some(pre_message), post_msg_handle: None };
 
 unsafe extern "C" fn new_connection(vid: c_int) -> c_int {
     let mut name = [0 as std::ffi::c_char; 256];
@@ -213,20 +191,11 @@ unsafe extern "C" fn new_connection(vid: c_int) -> c_int {
     if let Some(socket) = &known {
         socket.events.connected(Vid(vid));
     }
-    // SAFETY: EXTERN_OPS is static; no context is passed.
-    if known.is_some()
-        && unsafe {
-            dpdk_sys::rte_vhost_extern_callback_register(
-                vid,
-                &raw const EXTERN_OPS,
-                std::ptr::null_mut(),
-            )
-        } == 0
-    {
-        0
-    } else {
-        -1
+    if known.is_none() {
+        return -1;
     }
+    // SAFETY: EXTERN_OPS is static; no context is passed.
+    unsafe { dpdk_sys::rte_vhost_extern_callback_register(vid, &raw const EXTERN_OPS, std::ptr::null_mut()) }
 }
 
 unsafe extern "C" fn destroy_connection(vid: c_int) {
@@ -251,9 +220,7 @@ unsafe extern "C" fn destroy_device(vid: c_int) {
 
 unsafe extern "C" fn vring_state_changed(vid: c_int, queue: u16, enable: c_int) -> c_int {
     if let Some(socket) = socket_of(vid) {
-        socket
-            .events
-            .vring_state_changed(Vid(vid), queue, enable != 0);
+        socket.events.vring_state_changed(Vid(vid), queue, enable != 0);
     }
     0
 }
@@ -281,8 +248,7 @@ struct Message {
 
 /// Before the library handles a message: our number of queues, and nothing beyond it. Never waits.
 unsafe extern "C" fn pre_message(vid: c_int, message: *mut c_void) -> Answer {
-    let (Some(socket), Some(message)) = (socket_of(vid), NonNull::new(message.cast::<Message>()))
-    else {
+    let (Some(socket), Some(message)) = (socket_of(vid), NonNull::new(message.cast::<Message>())) else {
         return Answer::RTE_VHOST_MSG_RESULT_NOT_HANDLED;
     };
     // SAFETY: the library passes its message, which starts with these packed fields and has a payload of at least 8
@@ -308,10 +274,7 @@ unsafe extern "C" fn pre_message(vid: c_int, message: *mut c_void) -> Answer {
     if queue < 2 * u64::from(socket.queue_pairs) {
         return Answer::RTE_VHOST_MSG_RESULT_NOT_HANDLED;
     }
-    let why = format!(
-        "the frontend uses virtio queue {queue}, but the ENI has {} queue pairs",
-        socket.queue_pairs
-    );
+    let why = format!("the frontend uses virtio queue {queue}, but the ENI has {} queue pairs", socket.queue_pairs);
     socket.events.refused(Vid(vid), &why);
     Answer::RTE_VHOST_MSG_RESULT_ERR
 }
@@ -353,9 +316,7 @@ pub fn silence_transmit_kicks(vid: Vid, queue_pairs: u8) {
 pub fn vring_position(vid: Vid, queue: u16) -> Option<u16> {
     let (mut available, mut used) = (0, 0);
     // SAFETY: the library checks device and queue numbers and writes two integers.
-    let result = unsafe {
-        dpdk_sys::rte_vhost_get_vring_base(vid.0, queue, &raw mut available, &raw mut used)
-    };
+    let result = unsafe { dpdk_sys::rte_vhost_get_vring_base(vid.0, queue, &raw mut available, &raw mut used) };
     (result == 0).then_some(available)
 }
 
@@ -369,27 +330,17 @@ pub fn waiting(vid: Vid, queue: u16) -> u32 {
 /// Takes up to `most` packets out of a transmit queue of the guest, appends them to `into` and returns how many. An
 /// exhausted pool takes none and loses none.
 #[inline]
-pub fn dequeue(
-    vid: Vid,
-    queue: u16,
-    pool: &Mempool,
-    into: &mut ArrayVec<Option<Mbuf>, BURST>,
-    most: usize,
-) -> usize {
+pub fn dequeue(vid: Vid, queue: u16, pool: &Mempool, into: &mut ArrayVec<Option<Mbuf>, BURST>, most: usize) -> usize {
     let mut taken = 0;
     while taken < most {
-        let want = (most - taken)
-            .min(LIBRARY_BURST)
-            .min(into.remaining_capacity());
+        let want = (most - taken).min(LIBRARY_BURST).min(into.remaining_capacity());
         let start = into.len();
         // SAFETY: an Option<Mbuf> is a pointer to an rte_mbuf or null, and `want` of them fit behind `start`. The
         // library fills the first `got` with buffers that it owned and now gives away. It checks the device number;
         // the port's owner has seen the device in this turn, so it is not freed before the turn ends.
         let got = unsafe {
             let at = into.as_mut_ptr().add(start).cast::<*mut rte_mbuf>();
-            let got =
-                dpdk_sys::rte_vhost_dequeue_burst(vid.0, queue, pool.as_ptr(), at, want as u16)
-                    as usize;
+            let got = dpdk_sys::rte_vhost_dequeue_burst(vid.0, queue, pool.as_ptr(), at, want as u16) as usize;
             into.set_len(start + got);
             got
         };
@@ -410,10 +361,8 @@ pub fn enqueue<'a>(vid: Vid, queue: u16, bufs: impl Iterator<Item = &'a Mbuf>) -
     for chunk in pointers.chunks_mut(LIBRARY_BURST) {
         // SAFETY: the pointers are valid buffers, borrowed for the call; the library only reads them and copies their
         // bytes. It checks the device number; see `dequeue` for its lifetime.
-        let got = unsafe {
-            dpdk_sys::rte_vhost_enqueue_burst(vid.0, queue, chunk.as_mut_ptr(), chunk.len() as u16)
-                as usize
-        };
+        let got =
+            unsafe { dpdk_sys::rte_vhost_enqueue_burst(vid.0, queue, chunk.as_mut_ptr(), chunk.len() as u16) as usize };
         taken += got;
         if got < chunk.len() {
             break;

@@ -145,8 +145,7 @@ impl EniCounters {
     /// Frames under way to other workers.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.sum(|b| b.crossed_out.get())
-            .saturating_sub(self.sum(|b| b.crossed_in.get()))
+        self.sum(|b| b.crossed_out.get()).saturating_sub(self.sum(|b| b.crossed_in.get()))
     }
 
     /// Drops of one reason and direction.

@@ -39,10 +39,7 @@ impl Totals {
         self.delivered += counters.sum(|b| b.tx_packets.get()).saturating_sub(copies);
         for reason in Reason::ALL {
             self.consumed += counters.sum(|b| b.consumed.get(*reason));
-            self.dropped += Direction::ALL
-                .iter()
-                .map(|d| counters.drops(*d, *reason))
-                .sum::<u64>();
+            self.dropped += Direction::ALL.iter().map(|d| counters.drops(*d, *reason)).sum::<u64>();
         }
         self.crossed_out += counters.sum(|b| b.crossed_out.get());
         self.crossed_in += counters.sum(|b| b.crossed_in.get());
@@ -60,11 +57,7 @@ impl Totals {
 #[must_use]
 pub fn totals(scrape: &Scrape) -> Totals {
     let mut totals = scrape.gone;
-    let all = scrape
-        .enis
-        .iter()
-        .map(|e| &*e.counters)
-        .chain(scrape.departed.iter().map(|c| &**c));
+    let all = scrape.enis.iter().map(|e| &*e.counters).chain(scrape.departed.iter().map(|c| &**c));
     all.for_each(|counters| totals.add(counters));
     totals
 }
@@ -74,15 +67,9 @@ pub fn totals(scrape: &Scrape) -> Totals {
 pub fn violations(scrape: &Scrape) -> Vec<String> {
     let mut broken = Vec::new();
     let t = totals(scrape);
-    let (came, went) = (
-        t.received + t.generated,
-        t.delivered + t.consumed + t.dropped,
-    );
+    let (came, went) = (t.received + t.generated, t.delivered + t.consumed + t.dropped);
     if t.in_flight() != 0 {
-        broken.push(format!(
-            "{} packets are on rings between workers",
-            t.in_flight()
-        ));
+        broken.push(format!("{} packets are on rings between workers", t.in_flight()));
     } else if came != went {
         broken.push(format!(
             "received {} + generated {} = {came}, but delivered {} + consumed {} + dropped {} = {went}",
@@ -105,10 +92,7 @@ pub fn violations(scrape: &Scrape) -> Vec<String> {
 fn source(eni: &str, counters: &EniCounters, direction: Direction) -> Option<String> {
     let d = direction.index();
     let seen = counters.sum(|b| b.seen[d].get());
-    let excluded: u64 = Reason::ALL
-        .iter()
-        .map(|r| counters.sum(|b| b.excluded[d].get(*r)))
-        .sum();
+    let excluded: u64 = Reason::ALL.iter().map(|r| counters.sum(|b| b.excluded[d].get(*r))).sum();
     let unmatched = counters.sum(|b| b.unmatched[d].get());
     let refused = counters.sum(|b| b.refused[d].get());
     let matched = counters.sum(|b| b.matched[d].get());
@@ -120,22 +104,11 @@ fn source(eni: &str, counters: &EniCounters, direction: Direction) -> Option<Str
     })
 }
 
-fn copies(
-    session: &str,
-    eni: &str,
-    counters: &RowCounters,
-    direction: Direction,
-) -> Option<String> {
+fn copies(session: &str, eni: &str, counters: &RowCounters, direction: Direction) -> Option<String> {
     let d = direction.index();
     let matched = counters.sum(|b| b.matched[d].get());
     let sent = counters.sum(|b| b.sent[d].get());
-    let skipped: u64 = Reason::ALL
-        .iter()
-        .map(|r| counters.sum(|b| b.skips[d].get(*r)))
-        .sum();
-    (matched != sent + skipped).then(|| {
-        format!(
-            "{session} of {eni} {direction}: matched {matched}, but sent {sent} + skipped {skipped}"
-        )
-    })
+    let skipped: u64 = Reason::ALL.iter().map(|r| counters.sum(|b| b.skips[d].get(*r))).sum();
+    (matched != sent + skipped)
+        .then(|| format!("{session} of {eni} {direction}: matched {matched}, but sent {sent} + skipped {skipped}"))
 }

@@ -15,22 +15,16 @@ use crate::control::operations::Operations;
 /// # Errors
 /// One plain sentence.
 pub async fn bind(address: &str) -> Result<TcpListener, String> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|e| match e.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                format!("metrics.listen = {address}: the port is taken by another process")
-            }
-            _ => format!("metrics.listen = {address}: {e}"),
-        })
+    TcpListener::bind(address).await.map_err(|e| match e.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("metrics.listen = {address}: the port is taken by another process")
+        }
+        _ => format!("metrics.listen = {address}: {e}"),
+    })
 }
 
 /// Serves until `stop`.
-pub async fn serve(
-    listener: TcpListener,
-    operations: Arc<dyn Operations>,
-    stop: watch::Receiver<bool>,
-) {
+pub async fn serve(listener: TcpListener, operations: Arc<dyn Operations>, stop: watch::Receiver<bool>) {
     http::serve(listener, move |call| answer(&*operations, &call), stop).await;
 }
 
@@ -40,11 +34,9 @@ fn answer(operations: &dyn Operations, call: &Call) -> Answer {
     }
     match &*call.path {
         "/metrics" => match text::render(&operations.scrape()) {
-            Ok(body) => Answer {
-                status: StatusCode::OK,
-                content_type: "text/plain; version=0.0.4; charset=utf-8",
-                body,
-            },
+            Ok(body) => {
+                Answer { status: StatusCode::OK, content_type: "text/plain; version=0.0.4; charset=utf-8", body }
+            }
             Err(e) => Answer::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")),
         },
         "/healthz" => Answer::text(StatusCode::OK, "ok\n"),
@@ -52,9 +44,6 @@ fn answer(operations: &dyn Operations, call: &Call) -> Answer {
             Ok(()) => Answer::text(StatusCode::OK, "ready\n"),
             Err(why) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         },
-        _ => Answer::text(
-            StatusCode::NOT_FOUND,
-            "here are /metrics, /healthz and /readyz\n",
-        ),
+        _ => Answer::text(StatusCode::NOT_FOUND, "here are /metrics, /healthz and /readyz\n"),
     }
 }

@@ -17,10 +17,8 @@ impl AddressMap {
     pub fn new(items: impl IntoIterator<Item = (u64, u32)>) -> Self {
         let items: Vec<_> = items.into_iter().collect();
         let size = (items.len().max(1) * 2).next_power_of_two();
-        let mut map = AddressMap {
-            entries: vec![(0, EMPTY); size].into_boxed_slice(),
-            shift: 64 - size.trailing_zeros(),
-        };
+        let mut map =
+            AddressMap { entries: vec![(0, EMPTY); size].into_boxed_slice(), shift: 64 - size.trailing_zeros() };
         for (address, slot) in items {
             let mut at = map.home(address);
             while map.entries[at].1 != EMPTY && map.entries[at].0 != address {

@@ -36,15 +36,9 @@ impl CopyLimit {
     pub fn new(packet_length: u16, path: IpMtu) -> Self {
         let room = path.0.saturating_sub(OVERHEAD);
         if packet_length <= room {
-            CopyLimit {
-                bytes: packet_length,
-                cause: CutCause::PacketLength,
-            }
+            CopyLimit { bytes: packet_length, cause: CutCause::PacketLength }
         } else {
-            CopyLimit {
-                bytes: room,
-                cause: CutCause::PathMtu,
-            }
+            CopyLimit { bytes: room, cause: CutCause::PathMtu }
         }
     }
 
@@ -52,11 +46,7 @@ impl CopyLimit {
     #[inline]
     #[must_use]
     pub const fn keep(self, total: u16) -> (u16, Option<CutCause>) {
-        if total <= self.bytes {
-            (total, None)
-        } else {
-            (self.bytes, Some(self.cause))
-        }
+        if total <= self.bytes { (total, None) } else { (self.bytes, Some(self.cause)) }
     }
 }
 
@@ -78,11 +68,7 @@ mod tests {
             (1450, 1500, 1451, (1450, Some(PacketLength))),
         ];
         for (length, mtu, total, expected) in cases {
-            assert_eq!(
-                CopyLimit::new(length, IpMtu(mtu)).keep(total),
-                expected,
-                "{length} {mtu} {total}"
-            );
+            assert_eq!(CopyLimit::new(length, IpMtu(mtu)).keep(total), expected, "{length} {mtu} {total}");
         }
     }
 }

@@ -49,12 +49,7 @@ struct Publication<T> {
 
 impl<T> Publication<T> {
     fn new(value: Arc<T>, epoch: u64) -> Arc<Self> {
-        Arc::new(Publication {
-            value,
-            epoch,
-            followed: AtomicBool::new(false),
-            next: RwLock::new(None),
-        })
+        Arc::new(Publication { value, epoch, followed: AtomicBool::new(false), next: RwLock::new(None) })
     }
 
     fn next(&self) -> Option<Arc<Self>> {
@@ -76,9 +71,7 @@ const GONE: u64 = u64::MAX;
 
 /// A worker did not take a publication in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "worker {worker} has not taken the new configuration in {waited:?}; it will at its next turn"
-)]
+#[error("worker {worker} has not taken the new configuration in {waited:?}; it will at its next turn")]
 pub struct Lagging {
     /// The worker.
     pub worker: usize,
@@ -129,11 +122,7 @@ impl<T> Publisher<T> {
             return None;
         }
         free.store(at.epoch, ACKNOWLEDGE);
-        Some(Reader {
-            at,
-            seats: self.seats.clone(),
-            seat,
-        })
+        Some(Reader { at, seats: self.seats.clone(), seat })
     }
 
     /// Publishes a value and returns its epoch.
@@ -155,21 +144,14 @@ impl<T> Publisher<T> {
     /// Each seat's epoch; `None` where nobody sits.
     #[must_use]
     pub fn epochs(&self) -> Vec<Option<u64>> {
-        self.seats
-            .iter()
-            .map(|s| Some(s.0.load(Ordering::Acquire)).filter(|e| *e != GONE))
-            .collect()
+        self.seats.iter().map(|s| Some(s.0.load(Ordering::Acquire)).filter(|e| *e != GONE)).collect()
     }
 
     /// Drops what no reader is at any more.
     pub fn reclaim(&self) {
         let oldest = self.epochs().into_iter().flatten().min();
         let mut kept = self.kept();
-        while kept.len() > 1
-            && kept
-                .front()
-                .is_some_and(|p| oldest.is_none_or(|o| p.epoch < o))
-        {
+        while kept.len() > 1 && kept.front().is_some_and(|p| oldest.is_none_or(|o| p.epoch < o)) {
             kept.pop_front();
         }
     }
@@ -180,16 +162,9 @@ impl<T> Publisher<T> {
     /// [`Lagging`] after `patience`; nothing is lost then, a later call reclaims.
     pub fn wait_until_seen(&self, epoch: u64, patience: Duration) -> Result<(), Lagging> {
         let deadline = Instant::now() + patience;
-        while let Some(worker) = self
-            .epochs()
-            .iter()
-            .position(|e| e.is_some_and(|e| e < epoch))
-        {
+        while let Some(worker) = self.epochs().iter().position(|e| e.is_some_and(|e| e < epoch)) {
             if Instant::now() >= deadline {
-                return Err(Lagging {
-                    worker,
-                    waited: patience,
-                });
+                return Err(Lagging { worker, waited: patience });
             }
             std::thread::sleep(Duration::from_micros(50));
         }

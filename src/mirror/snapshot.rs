@@ -41,8 +41,7 @@ impl Eni {
     #[inline]
     #[must_use]
     pub fn has_address(&self, ip: u32) -> bool {
-        self.primary == ip
-            || (!self.secondaries.is_empty() && self.secondaries.binary_search(&ip).is_ok())
+        self.primary == ip || (!self.secondaries.is_empty() && self.secondaries.binary_search(&ip).is_ok())
     }
 }
 
@@ -86,6 +85,9 @@ pub struct Vpc {
     pub copy_pairs: AddressMap,
 }
 
+/// Counters of a session-and-source pair, and the generation of its slot.
+pub type RowSlot = (u32, Arc<RowCounters>);
+
 /// Everything.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -100,7 +102,7 @@ pub struct Snapshot {
     /// The platform's own networks: (network, mask).
     pub platform: Box<[(u32, u32)]>,
     /// Counters of all session-and-source pairs, by slot, each with its generation.
-    pub rows: Box<[Option<(u32, Arc<RowCounters>)>]>,
+    pub rows: Box<[Option<RowSlot>]>,
     /// Counts for packets that outlive their ENI.
     pub departed: Arc<EniCounters>,
     /// Counts for copies that outlive their session.
@@ -127,8 +129,7 @@ impl Snapshot {
     /// Counters of an ENI that may be gone.
     #[must_use]
     pub fn counters_of(&self, slot: u32, generation: u32) -> &EniCounters {
-        self.eni_of(slot, generation)
-            .map_or(&self.departed, |e| &e.counters)
+        self.eni_of(slot, generation).map_or(&self.departed, |e| &e.counters)
     }
 
     /// Counters of a session-and-source pair that may be gone.
@@ -144,9 +145,7 @@ impl Snapshot {
     #[inline]
     #[must_use]
     pub fn is_platform(&self, ip: u32) -> bool {
-        self.platform
-            .iter()
-            .any(|(network, mask)| ip & mask == *network)
+        self.platform.iter().any(|(network, mask)| ip & mask == *network)
     }
 
     /// The local ENI that has an address in a VPC.

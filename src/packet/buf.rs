@@ -11,9 +11,7 @@ use super::burst::BURST;
 pub struct Exhausted;
 
 /// What travels with a packet across a ring to another worker. Plain bytes, kept beside the packet's own.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Meta {
     /// Slot of the ENI that shall get the packet.

@@ -19,11 +19,7 @@ impl Lanes {
     /// The first `n` lanes, `n` at most 64.
     #[must_use]
     pub const fn first_n(n: usize) -> Lanes {
-        if n >= BURST {
-            Lanes(u64::MAX)
-        } else {
-            Lanes((1 << n) - 1)
-        }
+        if n >= BURST { Lanes(u64::MAX) } else { Lanes((1 << n) - 1) }
     }
 
     /// Only this lane.
@@ -69,11 +65,7 @@ impl Lanes {
     /// The lowest lane.
     #[must_use]
     pub const fn first(self) -> Option<usize> {
-        if self.0 == 0 {
-            None
-        } else {
-            Some(self.0.trailing_zeros() as usize)
-        }
+        if self.0 == 0 { None } else { Some(self.0.trailing_zeros() as usize) }
     }
 }
 
@@ -102,12 +94,7 @@ pub struct Burst<B> {
 
 impl<B: PacketBuf> Default for Burst<B> {
     fn default() -> Self {
-        Burst {
-            bufs: ArrayVec::new(),
-            headers: [Headers::default(); BURST],
-            to: [0; BURST],
-            live: Lanes::NONE,
-        }
+        Burst { bufs: ArrayVec::new(), headers: [Headers::default(); BURST], to: [0; BURST], live: Lanes::NONE }
     }
 }
 

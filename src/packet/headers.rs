@@ -34,9 +34,7 @@ impl Headers {
     #[must_use]
     pub fn flow_hash(&self) -> u64 {
         let ports = match self.ip.ports {
-            ipv4::Ports::Known(source, destination) if !self.ip.fragment => {
-                Some((source, destination))
-            }
+            ipv4::Ports::Known(source, destination) if !self.ip.fragment => Some((source, destination)),
             _ => None,
         };
         hash::flow_hash(self.ip.source, self.ip.destination, self.ip.protocol, ports)
@@ -53,14 +51,12 @@ pub fn parse(frame: &[u8]) -> Result<Kind, Reason> {
     match kind {
         ethertype::IPV4 => {
             let packet = frame.get(ethernet::HEADER..).ok_or(Reason::ShortFrame)?;
-            ipv4::parse(packet)
-                .map(|ip| Kind::Ipv4(Headers { ip }))
-                .map_err(|m| match m {
-                    Malformed::Short => Reason::ShortFrame,
-                    Malformed::Header => Reason::BadIpHeader,
-                    Malformed::Length => Reason::BadIpLength,
-                    Malformed::L4 => Reason::BadL4Header,
-                })
+            ipv4::parse(packet).map(|ip| Kind::Ipv4(Headers { ip })).map_err(|m| match m {
+                Malformed::Short => Reason::ShortFrame,
+                Malformed::Header => Reason::BadIpHeader,
+                Malformed::Length => Reason::BadIpLength,
+                Malformed::L4 => Reason::BadL4Header,
+            })
         }
         ethertype::ARP => Ok(Kind::Arp),
         ethertype::RARP => Ok(Kind::Rarp),

@@ -13,10 +13,7 @@ impl HeapBuf {
     /// A buffer with these bytes.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        HeapBuf {
-            bytes: bytes.into(),
-            meta: Meta::default(),
-        }
+        HeapBuf { bytes: bytes.into(), meta: Meta::default() }
     }
 
     /// The frame.

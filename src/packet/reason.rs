@@ -25,11 +25,7 @@ impl Direction {
     /// The direction of an index: 0 is outbound.
     #[must_use]
     pub const fn from_index(index: u8) -> Direction {
-        if index == 0 {
-            Direction::Outbound
-        } else {
-            Direction::Inbound
-        }
+        if index == 0 { Direction::Outbound } else { Direction::Inbound }
     }
 
     /// The metric label.
@@ -170,13 +166,7 @@ impl Reason {
     /// The stage at which this reason drops a service packet.
     #[must_use]
     pub fn stage(self) -> Option<Stage> {
-        self.classes().iter().find_map(|c| {
-            if let Drop(stage) = c {
-                Some(*stage)
-            } else {
-                None
-            }
-        })
+        self.classes().iter().find_map(|c| if let Drop(stage) = c { Some(*stage) } else { None })
     }
 
     /// Is the reason counted in this role?

@@ -88,8 +88,7 @@ impl EniPort {
             SocketMode::Client => vhost::Mode::Client,
             SocketMode::Server => vhost::Mode::Server,
         };
-        let driver =
-            VhostDriver::register(&port.spec.socket, mode, port.spec.queue_pairs, port.clone())?;
+        let driver = VhostDriver::register(&port.spec.socket, mode, port.spec.queue_pairs, port.clone())?;
         *port.driver.lock() = Some(driver);
         Ok(port)
     }
@@ -111,11 +110,7 @@ impl EniPort {
     #[must_use]
     pub fn device(&self) -> Option<(Vid, u32)> {
         let vid = self.vid.load(SeqCst);
-        if vid == NONE {
-            None
-        } else {
-            Some((Vid(vid), self.enabled.load(SeqCst)))
-        }
+        if vid == NONE { None } else { Some((Vid(vid), self.enabled.load(SeqCst))) }
     }
 
     /// How often a guest has come: tells one guest's queues from the next one's.
@@ -164,10 +159,7 @@ impl EniPort {
         };
         let queues = match self.spec.queue_pairs {
             0 | 1 => (String::new(), String::new()),
-            n => (
-                format!(",queues={n}"),
-                format!(",mq=on,vectors={}", 2 * u32::from(n) + 2),
-            ),
+            n => (format!(",queues={n}"), format!(",mq=on,vectors={}", 2 * u32::from(n) + 2)),
         };
         format!(
             "-chardev socket,id={id},path={path}{server} -netdev vhost-user,id=net-{id},chardev={id}{q} \
@@ -181,8 +173,7 @@ impl EniPort {
 
     fn compare_mtu(&self, vid: Vid) {
         let announced = vhost::mtu(vid);
-        self.announced_mtu
-            .store(announced.map_or(0, u32::from), SeqCst);
+        self.announced_mtu.store(announced.map_or(0, u32::from), SeqCst);
         if let Some(mtu) = announced
             && mtu != self.spec.mtu
         {
@@ -213,11 +204,7 @@ impl VhostEvents for EniPort {
 
     /// Blocks until the worker has left the guest's queues: the library frees them afterwards.
     fn destroy_device(&self, vid: Vid) {
-        if self
-            .vid
-            .compare_exchange(vid.0, NONE, SeqCst, SeqCst)
-            .is_err()
-        {
+        if self.vid.compare_exchange(vid.0, NONE, SeqCst, SeqCst).is_err() {
             return;
         }
         while !self.turn.wait_for_next(PATIENCE) {
@@ -249,10 +236,9 @@ impl VhostEvents for EniPort {
 pub fn check_socket_path(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::FileTypeExt;
     match std::fs::symlink_metadata(path) {
-        Ok(meta) if !meta.file_type().is_socket() => Err(format!(
-            "{} exists and is not a socket; remove it or choose another path",
-            path.display()
-        )),
+        Ok(meta) if !meta.file_type().is_socket() => {
+            Err(format!("{} exists and is not a socket; remove it or choose another path", path.display()))
+        }
         _ => Ok(()),
     }
 }

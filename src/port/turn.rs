@@ -21,8 +21,7 @@ impl Turn {
     /// after [`Turn::wait_for_next`] looked sees the device as gone.
     #[inline]
     pub fn begin(&self) {
-        self.count
-            .store(self.count.load(SeqCst).wrapping_add(1), SeqCst);
+        self.count.store(self.count.load(SeqCst).wrapping_add(1), SeqCst);
     }
 
     /// Turns begun so far.

@@ -52,13 +52,7 @@ impl Env for HeapEnv {
         self.worker
     }
 
-    fn deliver(
-        &mut self,
-        to: &Eni,
-        bufs: &[Option<HeapBuf>],
-        lanes: Lanes,
-        _hash: impl Fn(usize) -> u64,
-    ) -> Delivery {
+    fn deliver(&mut self, to: &Eni, bufs: &[Option<HeapBuf>], lanes: Lanes, _hash: impl Fn(usize) -> u64) -> Delivery {
         if self.down.contains(&to.slot) {
             return Delivery::Down;
         }
@@ -79,20 +73,12 @@ impl Env for HeapEnv {
         Delivery::Taken(taken)
     }
 
-    fn copy(
-        &mut self,
-        source: &HeapBuf,
-        outer: &[u8; OUTER],
-        keep: usize,
-    ) -> Result<HeapBuf, Exhausted> {
+    fn copy(&mut self, source: &HeapBuf, outer: &[u8; OUTER], keep: usize) -> Result<HeapBuf, Exhausted> {
         self.buffer()?;
         let mut bytes = outer.to_vec();
         bytes.extend_from_slice(&source.bytes()[..keep.min(source.len())]);
         let mut copy = HeapBuf::new(bytes);
-        copy.set_meta(Meta {
-            copy: 1,
-            ..Meta::default()
-        });
+        copy.set_meta(Meta { copy: 1, ..Meta::default() });
         Ok(copy)
     }
 

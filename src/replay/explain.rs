@@ -34,36 +34,22 @@ pub fn explain(model: &Model, query: &ExplainQuery) -> Result<Value, String> {
     let mut service = json!({ "verdict": "delivered" });
     for (_, verdict) in &env.verdicts {
         if let Verdict::Dropped(reason) | Verdict::Consumed(reason) = verdict {
-            let word = if matches!(verdict, Verdict::Dropped(_)) {
-                "dropped"
-            } else {
-                "consumed"
-            };
+            let word = if matches!(verdict, Verdict::Dropped(_)) { "dropped" } else { "consumed" };
             service = json!({ "verdict": word, "reason": reason.label(), "why": reason.help() });
         }
     }
-    let mirror: Vec<Value> = env
-        .verdicts
-        .iter()
-        .filter_map(|(_, v)| judgement(direction, eni, &snapshot, &env.verdicts, v))
-        .collect();
+    let mirror: Vec<Value> =
+        env.verdicts.iter().filter_map(|(_, v)| judgement(direction, eni, &snapshot, &env.verdicts, v)).collect();
     let note = "a copy keeps at most PacketLength bytes of the IPv4 packet (default 1500, also to a jumbo target)";
     Ok(json!({ "service": service, "mirror": mirror, "note": note }))
 }
 
-fn frame(
-    snapshot: &Snapshot,
-    eni: &Eni,
-    direction: Direction,
-    query: &ExplainQuery,
-) -> Result<Vec<u8>, String> {
+fn frame(snapshot: &Snapshot, eni: &Eni, direction: Direction, query: &ExplainQuery) -> Result<Vec<u8>, String> {
     let protocol = match &*query.protocol.to_ascii_lowercase() {
         "icmp" => ipv4::protocol::ICMP,
         "tcp" => ipv4::protocol::TCP,
         "udp" => ipv4::protocol::UDP,
-        number => number
-            .parse()
-            .map_err(|_| format!("protocol = {number}: tcp, udp, icmp or a number below 256"))?,
+        number => number.parse().map_err(|_| format!("protocol = {number}: tcp, udp, icmp or a number below 256"))?,
     };
     let header = match protocol {
         ipv4::protocol::TCP => 20,
@@ -72,23 +58,15 @@ fn frame(
     };
     let least = (ipv4::MIN_HEADER + header) as u16;
     if query.length < least {
-        return Err(format!(
-            "length = {}: such a packet has at least {least} bytes",
-            query.length
-        ));
+        return Err(format!("length = {}: such a packet has at least {least} bytes", query.length));
     }
-    let router = snapshot
-        .subnets
-        .get(eni.subnet)
-        .map_or(Mac::default(), |s| s.router_mac);
+    let router = snapshot.subnets.get(eni.subnet).map_or(Mac::default(), |s| s.router_mac);
     let peer = match direction {
         Direction::Outbound => query.destination,
         Direction::Inbound => query.source,
     };
     let peer = snapshot.local(eni.vpc, peer.to_bits());
-    let peer_mac = peer
-        .filter(|p| p.subnet == eni.subnet)
-        .map_or(router, |p| p.mac);
+    let peer_mac = peer.filter(|p| p.subnet == eni.subnet).map_or(router, |p| p.mac);
     let (to, from) = match direction {
         Direction::Outbound => (peer_mac, eni.mac),
         Direction::Inbound => (eni.mac, peer_mac),

@@ -66,10 +66,7 @@ pub fn main(args: &Args) -> Result<(), Vec<String>> {
     let model = crate::control::load_model(&args.inventory, &args.mirror, &config)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let summary = replay(&model, args).map_err(|e| vec![e])?;
-    println!(
-        "{} packets, {} delivered, {} mirrored",
-        summary.packets, summary.delivered, summary.mirrored
-    );
+    println!("{} packets, {} delivered, {} mirrored", summary.packets, summary.delivered, summary.mirrored);
     Ok(())
 }
 
@@ -105,25 +102,10 @@ pub fn replay(model: &Model, args: &Args) -> Result<Summary, String> {
     for record in input {
         let record = record?;
         let direction = direction(&args.direction, eni, &record);
-        pass(
-            &mut env,
-            &snapshot,
-            eni,
-            direction,
-            record.frame.clone(),
-            &mut burst,
-        );
+        pass(&mut env, &snapshot, eni, direction, record.frame.clone(), &mut burst);
         for (_, buf) in env.queued.drain(..) {
-            let writer = if buf.meta().copy == 1 {
-                &mut mirrored
-            } else {
-                &mut delivered
-            };
-            let count = if buf.meta().copy == 1 {
-                &mut summary.mirrored
-            } else {
-                &mut summary.delivered
-            };
+            let writer = if buf.meta().copy == 1 { &mut mirrored } else { &mut delivered };
+            let count = if buf.meta().copy == 1 { &mut summary.mirrored } else { &mut summary.delivered };
             *count += 1;
             writer.write(record.time_ns, buf.bytes())?;
         }
@@ -132,17 +114,14 @@ pub fn replay(model: &Model, args: &Args) -> Result<Summary, String> {
         writeln!(lines, "{line}").map_err(|e| format!("{}: {e}", path.display()))?;
         summary.packets += 1;
     }
-    lines
-        .flush()
-        .map_err(|e| format!("{}: {e}", path.display()))?;
+    lines.flush().map_err(|e| format!("{}: {e}", path.display()))?;
     Ok(summary)
 }
 
 /// The ENI with this id.
 pub(crate) fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Result<&'a Eni, String> {
     let eni = snapshot.enis.iter().flatten().find(|e| *e.id == *id);
-    eni.map(|e| &**e)
-        .ok_or_else(|| format!("there is no ENI {id} in the inventory"))
+    eni.map(|e| &**e).ok_or_else(|| format!("there is no ENI {id} in the inventory"))
 }
 
 fn direction(asked: &str, eni: &Eni, record: &Record) -> Direction {
@@ -170,9 +149,7 @@ pub(crate) fn pass(
             run_burst(env, snapshot, eni, burst);
         }
         Direction::Inbound => {
-            let sender = be32(buf.head(), 26)
-                .and_then(|ip| snapshot.local(eni.vpc, ip))
-                .unwrap_or(eni);
+            let sender = be32(buf.head(), 26).and_then(|ip| snapshot.local(eni.vpc, ip)).unwrap_or(eni);
             buf.set_meta(Meta {
                 to: eni.slot,
                 to_generation: eni.generation,

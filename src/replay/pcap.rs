@@ -51,9 +51,7 @@ impl<R: Read> Reader<R> {
     /// One sentence with the name.
     pub fn new(mut input: R, name: String) -> Result<Self, String> {
         let mut header = [0u8; 24];
-        input
-            .read_exact(&mut header)
-            .map_err(|_| format!("{name}: shorter than a pcap's header"))?;
+        input.read_exact(&mut header).map_err(|_| format!("{name}: shorter than a pcap's header"))?;
         let word = |at: usize, big: bool| word(&header, at, big);
         let (big_endian, nanoseconds) = match (word(0, false), word(0, true)) {
             (MICROSECONDS, _) => (false, false),
@@ -61,26 +59,15 @@ impl<R: Read> Reader<R> {
             (_, MICROSECONDS) => (true, false),
             (_, NANOSECONDS) => (true, true),
             (PCAPNG, _) => {
-                return Err(format!(
-                    "{name}: is pcapng; convert it with `editcap -F pcap`"
-                ));
+                return Err(format!("{name}: is pcapng; convert it with `editcap -F pcap`"));
             }
             _ => return Err(format!("{name}: is not a pcap file")),
         };
         let link = word(20, big_endian) & 0x0fff_ffff;
         if link != ETHERNET {
-            return Err(format!(
-                "{name}: link type {link}; only Ethernet (1) can be replayed"
-            ));
+            return Err(format!("{name}: link type {link}; only Ethernet (1) can be replayed"));
         }
-        Ok(Reader {
-            input,
-            name,
-            big_endian,
-            nanoseconds,
-            next: 0,
-            ended: false,
-        })
+        Ok(Reader { input, name, big_endian, nanoseconds, next: 0, ended: false })
     }
 
     fn record(&mut self) -> Result<Option<Record>, String> {
@@ -89,10 +76,7 @@ impl<R: Read> Reader<R> {
         let mut header = [0u8; 16];
         match self.input.read(&mut header) {
             Ok(0) => return Ok(None),
-            Ok(n) => self
-                .input
-                .read_exact(&mut header[n..])
-                .map_err(|_| error("ends inside its header"))?,
+            Ok(n) => self.input.read_exact(&mut header[n..]).map_err(|_| error("ends inside its header"))?,
             Err(e) => return Err(error(&e.to_string())),
         }
         let word = |at: usize| word(&header, at, self.big_endian);
@@ -101,30 +85,19 @@ impl<R: Read> Reader<R> {
             return Err(error(&format!("{kept} bytes; at most {LONGEST} are read")));
         }
         if kept < original {
-            return Err(error(&format!(
-                "only {kept} of {original} bytes were recorded; record with `tcpdump -s 0`"
-            )));
+            return Err(error(&format!("only {kept} of {original} bytes were recorded; record with `tcpdump -s 0`")));
         }
         let mut frame = vec![0; kept as usize];
-        self.input
-            .read_exact(&mut frame)
-            .map_err(|_| error("ends inside its frame"))?;
+        self.input.read_exact(&mut frame).map_err(|_| error("ends inside its frame"))?;
         let scale = if self.nanoseconds { 1 } else { 1000 };
         self.next += 1;
-        Ok(Some(Record {
-            time_ns: u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * scale,
-            frame,
-        }))
+        Ok(Some(Record { time_ns: u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * scale, frame }))
     }
 }
 
 fn word(bytes: &[u8], at: usize, big_endian: bool) -> u32 {
     let b = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-    if big_endian {
-        u32::from_be_bytes(b)
-    } else {
-        u32::from_le_bytes(b)
-    }
+    if big_endian { u32::from_be_bytes(b) } else { u32::from_le_bytes(b) }
 }
 
 impl<R: Read> Iterator for Reader<R> {
@@ -154,10 +127,7 @@ impl Writer {
     /// One sentence with the file's name.
     pub fn create(path: &Path) -> Result<Self, String> {
         let file = File::create(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let mut writer = Writer {
-            file: BufWriter::new(file),
-            path: path.to_owned(),
-        };
+        let mut writer = Writer { file: BufWriter::new(file), path: path.to_owned() };
         writer.words(&[NANOSECONDS, 2 | 4 << 16, 0, 0, LONGEST, ETHERNET])?;
         Ok(writer)
     }
@@ -168,9 +138,7 @@ impl Writer {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.file
-            .write_all(bytes)
-            .map_err(|e| format!("{}: {e}", self.path.display()))
+        self.file.write_all(bytes).map_err(|e| format!("{}: {e}", self.path.display()))
     }
 
     /// Appends a frame.
@@ -209,13 +177,7 @@ mod tests {
         let records: Vec<_> = Reader::open(&path).unwrap().map(Result::unwrap).collect();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(records.len(), 2);
-        assert_eq!(
-            records[0],
-            Record {
-                time_ns: 1_000_000_007,
-                frame: b"one".to_vec()
-            }
-        );
+        assert_eq!(records[0], Record { time_ns: 1_000_000_007, frame: b"one".to_vec() });
     }
 
     #[test]

@@ -48,41 +48,18 @@ pub(super) fn judgement(
         Verdict::Refused(d, rule) => {
             let mut v = named(*d, json!("refused"));
             if let Some(source) = source(snapshot, eni, direction, *d) {
-                v["rule"] = json!(
-                    source.tables[d.index()]
-                        .rules
-                        .get(usize::from(*rule))
-                        .map(|r| &**r)
-                );
+                v["rule"] = json!(source.tables[d.index()].rules.get(usize::from(*rule)).map(|r| &**r));
             }
             v
         }
-        Verdict::Matched {
-            direction: d,
-            row,
-            rule,
-            kept,
-            cut,
-        } => {
+        Verdict::Matched { direction: d, row, rule, kept, cut } => {
             let skip = all.iter().find_map(|(_, v)| match v {
                 Verdict::Skipped(other, reason) if other == d => Some(reason.label()),
                 _ => None,
             });
-            let mut v = named(
-                *d,
-                json!(if skip.is_some() {
-                    "skipped"
-                } else {
-                    "mirrored"
-                }),
-            );
+            let mut v = named(*d, json!(if skip.is_some() { "skipped" } else { "mirrored" }));
             if let Some(source) = source(snapshot, eni, direction, *d) {
-                v["rule"] = json!(
-                    source.tables[d.index()]
-                        .rules
-                        .get(usize::from(*rule))
-                        .map(|r| &**r)
-                );
+                v["rule"] = json!(source.tables[d.index()].rules.get(usize::from(*rule)).map(|r| &**r));
                 if let Some(row) = source.rows.get(usize::from(*row)) {
                     v["session"] = json!(&*row.session);
                     v["vni"] = json!(row.vni);
@@ -101,24 +78,11 @@ pub(super) fn judgement(
 
 /// The mirror source behind a judgement. A packet of a replay has two ends; the one that is not the replayed ENI is
 /// known only when it alone has sessions.
-fn source<'a>(
-    snapshot: &'a Snapshot,
-    eni: &'a Eni,
-    passed: Direction,
-    judged: Direction,
-) -> Option<&'a MirrorSource> {
+fn source<'a>(snapshot: &'a Snapshot, eni: &'a Eni, passed: Direction, judged: Direction) -> Option<&'a MirrorSource> {
     if passed == judged {
         return eni.mirror.as_deref();
     }
-    let mut others = snapshot
-        .enis
-        .iter()
-        .flatten()
-        .filter(|e| e.slot != eni.slot && e.mirror.is_some());
+    let mut others = snapshot.enis.iter().flatten().filter(|e| e.slot != eni.slot && e.mirror.is_some());
     let other = others.next()?;
-    if others.next().is_some() {
-        None
-    } else {
-        other.mirror.as_deref()
-    }
+    if others.next().is_some() { None } else { other.mirror.as_deref() }
 }

@@ -32,10 +32,7 @@ pub fn destination(frame: &[u8]) -> Option<Mac> {
 /// Source address. `frame` holds at least [`HEADER`] bytes, else `None`.
 #[must_use]
 pub fn source(frame: &[u8]) -> Option<Mac> {
-    frame
-        .get(6..12)
-        .and_then(|m| m.first_chunk::<6>())
-        .map(|m| Mac(*m))
+    frame.get(6..12).and_then(|m| m.first_chunk::<6>()).map(|m| Mac(*m))
 }
 
 /// Overwrites both addresses; a frame too short is left alone.

@@ -25,12 +25,7 @@ const fn fold(a: u64, b: u64) -> u64 {
 /// hash by addresses and protocol alone.
 #[inline]
 #[must_use]
-pub const fn flow_hash(
-    source: u32,
-    destination: u32,
-    protocol: u8,
-    ports: Option<(u16, u16)>,
-) -> u64 {
+pub const fn flow_hash(source: u32, destination: u32, protocol: u8, ports: Option<(u16, u16)>) -> u64 {
     let (source_port, destination_port) = match ports {
         Some(ports) => ports,
         None => (0, 0),
@@ -53,6 +48,7 @@ pub const fn source_port(hash: u64) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::ipv4::Tuple;
     use proptest::prelude::*;
 
     const A: u32 = 0x0a00_0001;
@@ -60,22 +56,19 @@ mod tests {
 
     #[test]
     fn published_vectors() {
-        let vectors: [(u32, u32, u8, Option<(u16, u16)>, u64); 8] = [
-            (A, B, 6, Some((1000, 80)), 0x5969_32fe_2370_a216),
-            (B, A, 6, Some((80, 1000)), 0x5969_32fe_2370_a216),
-            (A, B, 17, Some((1000, 80)), 0x4144_1710_089b_6f7b),
-            (A, B, 6, Some((80, 1000)), 0x16e4_3d22_f77b_ea96),
-            (A, B, 1, None, 0x48d9_6239_ad3d_5b57),
-            (A, B, 17, None, 0x16f3_e184_602f_50c5),
-            (0, 0, 0, None, 0xd7ea_ecc5_1acb_b88e),
-            (u32::MAX, 0, 255, Some((65535, 0)), 0xa406_1080_a794_f93c),
+        let vectors: [(Tuple, u64); 8] = [
+            ((A, B, 6, Some((1000, 80))), 0x5969_32fe_2370_a216),
+            ((B, A, 6, Some((80, 1000))), 0x5969_32fe_2370_a216),
+            ((A, B, 17, Some((1000, 80))), 0x4144_1710_089b_6f7b),
+            ((A, B, 6, Some((80, 1000))), 0x16e4_3d22_f77b_ea96),
+            ((A, B, 1, None), 0x48d9_6239_ad3d_5b57),
+            ((A, B, 17, None), 0x16f3_e184_602f_50c5),
+            ((0, 0, 0, None), 0xd7ea_ecc5_1acb_b88e),
+            ((u32::MAX, 0, 255, Some((65535, 0))), 0xa406_1080_a794_f93c),
         ];
-        for (source, destination, protocol, ports, hash) in vectors {
+        for ((source, destination, protocol, ports), hash) in vectors {
             let got = flow_hash(source, destination, protocol, ports);
-            assert_eq!(
-                got, hash,
-                "{source:#x} {destination:#x} {protocol} {ports:?}: {got:#018x}"
-            );
+            assert_eq!(got, hash, "{source:#x} {destination:#x} {protocol} {ports:?}: {got:#018x}");
         }
     }
 
@@ -97,10 +90,7 @@ mod tests {
             bins[usize::from(source_port(hash) & 15)] += 1;
         }
         let expected = 10_000.0 / 16.0;
-        let chi: f64 = bins
-            .iter()
-            .map(|n| (f64::from(*n) - expected).powi(2) / expected)
-            .sum();
+        let chi: f64 = bins.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
         assert!(chi < 37.7, "chi-square {chi}, bins {bins:?}");
     }
 }

@@ -78,9 +78,7 @@ pub fn parse(packet: &[u8]) -> Result<Ipv4, Malformed> {
     let word = u16::from_be_bytes([fixed[6], fixed[7]]);
     let (offset, more) = (word & 0x1fff, word & 0x2000 != 0);
     let protocol = fixed[9];
-    let payload = packet
-        .get(usize::from(header)..usize::from(total))
-        .ok_or(Malformed::Length)?;
+    let payload = packet.get(usize::from(header)..usize::from(total)).ok_or(Malformed::Length)?;
     Ok(Ipv4 {
         source: u32::from_be_bytes([fixed[12], fixed[13], fixed[14], fixed[15]]),
         destination: u32::from_be_bytes([fixed[16], fixed[17], fixed[18], fixed[19]]),
@@ -98,11 +96,7 @@ fn ports(proto: u8, offset: u16, more: bool, payload: &[u8]) -> Result<Ports, Ma
         return Ok(Ports::None);
     }
     if offset != 0 {
-        return Ok(if proto == protocol::ICMP {
-            Ports::None
-        } else {
-            Ports::Unknown
-        });
+        return Ok(if proto == protocol::ICMP { Ports::None } else { Ports::Unknown });
     }
     if !more {
         whole_l4(proto, payload)?;
@@ -125,9 +119,7 @@ fn whole_l4(proto: u8, payload: &[u8]) -> Result<(), Malformed> {
                 (20..=payload.len()).contains(&offset)
             }
         }
-        protocol::UDP => {
-            be16(payload, 4).is_some_and(|len| len >= 8 && usize::from(len) <= payload.len())
-        }
+        protocol::UDP => be16(payload, 4).is_some_and(|len| len >= 8 && usize::from(len) <= payload.len()),
         _ => payload.len() >= 8,
     };
     if fits { Ok(()) } else { Err(Malformed::L4) }
@@ -146,10 +138,13 @@ pub fn decrement_ttl(packet: &mut [u8]) {
     h[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
+/// A 5-tuple: source, destination, protocol and, when they are there, the ports.
+pub type Tuple = (u32, u32, u8, Option<(u16, u16)>);
+
 /// The 5-tuple that an ICMP error (RFC 792: types 3, 4, 5, 11, 12) quotes: source, destination, protocol and, when
 /// they are there, the ports. `packet` begins at the outer IPv4 header, described by `ip`.
 #[must_use]
-pub fn icmp_quote(packet: &[u8], ip: &Ipv4) -> Option<(u32, u32, u8, Option<(u16, u16)>)> {
+pub fn icmp_quote(packet: &[u8], ip: &Ipv4) -> Option<Tuple> {
     if ip.protocol != protocol::ICMP {
         return None;
     }

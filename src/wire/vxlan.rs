@@ -90,21 +90,14 @@ mod tests {
             let mut frame = template.fill(inner, 50_000).to_vec();
             frame.resize(OUTER + inner, 0);
             let sliced = etherparse::SlicedPacket::from_ethernet(&frame).unwrap();
-            let Some(etherparse::NetSlice::Ipv4(ip)) = sliced.net else {
-                panic!("not IPv4")
-            };
+            let Some(etherparse::NetSlice::Ipv4(ip)) = sliced.net else { panic!("not IPv4") };
             let header = ip.header().to_header();
             assert_eq!(header.header_checksum, header.calc_header_checksum());
             assert_eq!(usize::from(header.total_len), inner + 36);
             assert!(header.dont_fragment);
             assert_eq!((header.identification, header.time_to_live), (0, 64));
-            let Some(etherparse::TransportSlice::Udp(udp)) = sliced.transport else {
-                panic!("not UDP")
-            };
-            assert_eq!(
-                (udp.source_port(), udp.destination_port(), udp.checksum()),
-                (50_000, 4789, 0)
-            );
+            let Some(etherparse::TransportSlice::Udp(udp)) = sliced.transport else { panic!("not UDP") };
+            assert_eq!((udp.source_port(), udp.destination_port(), udp.checksum()), (50_000, 4789, 0));
             assert_eq!(usize::from(udp.length()), inner + 16);
             assert_eq!(&udp.payload()[..8], &[8, 0, 0, 0, 0xab, 0xcd, 0xef, 0]);
         }

@@ -67,11 +67,7 @@ impl Pools {
     #[inline]
     #[must_use]
     pub fn fitting(&self, bytes: usize) -> &Arc<Mempool> {
-        if bytes <= SizeClass::Std1500.room() {
-            &self.standard
-        } else {
-            &self.jumbo
-        }
+        if bytes <= SizeClass::Std1500.room() { &self.standard } else { &self.jumbo }
     }
 }
 
@@ -96,13 +92,7 @@ impl Env for WorkerEnv<'_> {
     }
 
     #[inline]
-    fn deliver(
-        &mut self,
-        to: &Eni,
-        bufs: &[Option<Mbuf>],
-        lanes: Lanes,
-        hash: impl Fn(usize) -> u64,
-    ) -> Delivery {
+    fn deliver(&mut self, to: &Eni, bufs: &[Option<Mbuf>], lanes: Lanes, hash: impl Fn(usize) -> u64) -> Delivery {
         let Some(port) = self.ports.get(to.slot as usize).and_then(Option::as_ref) else {
             return Delivery::Down;
         };
@@ -151,11 +141,7 @@ impl Env for WorkerEnv<'_> {
 /// Offers lanes to one queue, in order; the taken ones are a prefix.
 #[inline]
 fn enqueue(vid: vhost::Vid, queue: u16, bufs: &[Option<Mbuf>], lanes: Lanes) -> Lanes {
-    let taken = vhost::enqueue(
-        vid,
-        queue,
-        lanes.filter_map(|lane| bufs.get(lane)?.as_ref()),
-    );
+    let taken = vhost::enqueue(vid, queue, lanes.filter_map(|lane| bufs.get(lane)?.as_ref()));
     if taken == lanes.count() as usize {
         return lanes;
     }
@@ -165,13 +151,7 @@ fn enqueue(vid: vhost::Vid, queue: u16, bufs: &[Option<Mbuf>], lanes: Lanes) -> 
 }
 
 /// Offers each lane to the queue that its flow's hash picks among the enabled ones.
-fn spread(
-    vid: vhost::Vid,
-    queues: u32,
-    bufs: &[Option<Mbuf>],
-    lanes: Lanes,
-    hash: impl Fn(usize) -> u64,
-) -> Lanes {
+fn spread(vid: vhost::Vid, queues: u32, bufs: &[Option<Mbuf>], lanes: Lanes, hash: impl Fn(usize) -> u64) -> Lanes {
     let count = u64::from(queues.count_ones());
     let mut of_queue = [Lanes::NONE; 16];
     for lane in lanes {

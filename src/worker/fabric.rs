@@ -45,12 +45,7 @@ impl LiveFabric {
         let first = Published { snapshot: empty, ports: Box::default(), owned: Box::default() };
         let publisher = Publisher::new(Arc::new(first), cpus.len());
         let workers = Workers::start(eal, config, cpus, &publisher)?;
-        Ok(LiveFabric {
-            publisher,
-            workers: Mutex::new(workers),
-            ports: Mutex::new(HashMap::new()),
-            count: cpus.len(),
-        })
+        Ok(LiveFabric { publisher, workers: Mutex::new(workers), ports: Mutex::new(HashMap::new()), count: cpus.len() })
     }
 }
 

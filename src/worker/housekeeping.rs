@@ -38,19 +38,14 @@ impl Watch {
         let pairs = self.queues.get_mut(slot as usize);
         if let Some(q) = pairs.and_then(|p| p.get_mut(usize::from(queue / 2))) {
             q.taken = q.taken.wrapping_add(taken as u16);
-            q.empty = if taken == 0 {
-                q.empty.saturating_add(1)
-            } else {
-                0
-            };
+            q.empty = if taken == 0 { q.empty.saturating_add(1) } else { 0 };
         }
     }
 
     /// Looks at the queues of worker `index`, and makes room for ENIs that are new.
     pub fn look(&mut self, index: usize, published: &Published) {
         if self.queues.len() < published.ports.len() {
-            self.queues
-                .resize(published.ports.len(), [Queue::default(); PAIRS]);
+            self.queues.resize(published.ports.len(), [Queue::default(); PAIRS]);
         }
         for slot in published.owned.get(index).into_iter().flatten() {
             let port = published.ports.get(*slot as usize).and_then(Option::as_ref);
@@ -83,11 +78,7 @@ fn look_at(pairs: &mut [Queue; PAIRS], port: &EniPort) -> (u64, u64) {
             continue;
         }
         // A packed ring's position counts descriptors, not packets: what it swallows cannot be told from it.
-        let position = if port.is_packed() {
-            None
-        } else {
-            vhost::vring_position(vid, queue)
-        };
+        let position = if port.is_packed() { None } else { vhost::vring_position(vid, queue) };
         if q.connection == connection
             && let (Some(before), Some(now)) = (q.position, position)
         {

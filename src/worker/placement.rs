@@ -16,11 +16,7 @@ pub struct Candidate {
 /// `before`; a new group goes where the fewest ENIs are, the lowest number among equals. The candidates' order decides
 /// ties, so sorted input gives the same answer on every run.
 #[must_use]
-pub fn place(
-    candidates: &[Candidate],
-    before: &HashMap<Arc<str>, usize>,
-    workers: usize,
-) -> HashMap<Arc<str>, usize> {
+pub fn place(candidates: &[Candidate], before: &HashMap<Arc<str>, usize>, workers: usize) -> HashMap<Arc<str>, usize> {
     let workers = workers.max(1);
     let mut load = vec![0usize; workers];
     let mut groups: HashMap<&str, usize> = HashMap::new();
@@ -56,10 +52,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn candidate(eni: u16, group: u16) -> Candidate {
-        Candidate {
-            eni: format!("eni-{eni}").into(),
-            group: format!("i-{group}").into(),
-        }
+        Candidate { eni: format!("eni-{eni}").into(), group: format!("i-{group}").into() }
     }
 
     proptest! {

@@ -77,11 +77,7 @@ impl Worker {
             let now = tsc();
             self.stats.turn(packets as u64, now.wrapping_sub(began));
             began = now;
-            quiet = if packets == 0 {
-                quiet.saturating_add(1)
-            } else {
-                0
-            };
+            quiet = if packets == 0 { quiet.saturating_add(1) } else { 0 };
             if self.idle == Idle::Sleep && quiet > PATIENCE {
                 std::thread::sleep(NAP);
                 began = tsc();
@@ -93,12 +89,8 @@ impl Worker {
     /// One turn; returns the packets it moved.
     fn turn(&mut self, burst: &mut Burst<Mbuf>, watch: &mut Watch) -> usize {
         let published = self.reader.current();
-        let mut env = WorkerEnv {
-            index: self.index,
-            ports: &published.ports,
-            pools: &self.pools,
-            rings: &mut self.outgoing,
-        };
+        let mut env =
+            WorkerEnv { index: self.index, ports: &published.ports, pools: &self.pools, rings: &mut self.outgoing };
         let mut packets = 0;
         for ring in &mut self.incoming {
             let taken = ring.receive(&mut burst.bufs);

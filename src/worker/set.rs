@@ -50,9 +50,7 @@ impl Workers {
                 index,
                 burst: usize::from(config.worker.burst),
                 idle: config.worker.idle,
-                reader: publisher
-                    .reader(index)
-                    .ok_or_else(|| format!("worker {index} has no seat"))?,
+                reader: publisher.reader(index).ok_or_else(|| format!("worker {index} has no seat"))?,
                 pools: pools(eal, config, index)?,
                 outgoing: std::mem::take(&mut rings.out[index]),
                 incoming: std::mem::take(&mut rings.into[index]),
@@ -73,13 +71,7 @@ impl Workers {
         Ok(workers)
     }
 
-    fn spawn(
-        &self,
-        eal: &'static Eal,
-        index: usize,
-        cpu: usize,
-        worker: Worker,
-    ) -> Result<JoinHandle<()>, String> {
+    fn spawn(&self, eal: &'static Eal, index: usize, cpu: usize, worker: Worker) -> Result<JoinHandle<()>, String> {
         let stop = self.stop.clone();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new()
@@ -94,8 +86,7 @@ impl Workers {
                 }
             })
             .map_err(|e| format!("worker {index}: no thread: {e}"))?;
-        told.recv()
-            .map_err(|_| format!("worker {index} ended at once"))??;
+        told.recv().map_err(|_| format!("worker {index} ended at once"))??;
         Ok(thread)
     }
 
@@ -124,9 +115,7 @@ fn pools(eal: &'static Eal, config: &Config, index: usize) -> Result<Pools, Stri
     let make = |class, name: &str, count| {
         Mempool::new(eal, &format!("{name}-{index}"), class, count, CACHE)
             .map(Arc::new)
-            .map_err(|e| {
-                format!("no memory for {count} buffers of the {name} pool of worker {index}: {e}")
-            })
+            .map_err(|e| format!("no memory for {count} buffers of the {name} pool of worker {index}: {e}"))
     };
     Ok(Pools {
         standard: make(SizeClass::Std1500, "std", config.pools.std_mbufs)?,
@@ -143,9 +132,7 @@ struct Rings {
 impl Rings {
     fn new(eal: &'static Eal, workers: usize, size: u32) -> Result<Self, String> {
         let mut rings = Rings {
-            out: (0..workers)
-                .map(|_| (0..workers).map(|_| None).collect())
-                .collect(),
+            out: (0..workers).map(|_| (0..workers).map(|_| None).collect()).collect(),
             into: (0..workers).map(|_| Vec::new()).collect(),
         };
         for from in 0..workers {

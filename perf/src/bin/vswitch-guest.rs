@@ -42,12 +42,9 @@ impl FromStr for PortArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut config = PortConfig::new("");
-        let (mut tap, mut netns, mut mac, mut pcap_in, mut pcap_out) =
-            (None, None, None, None, None);
+        let (mut tap, mut netns, mut mac, mut pcap_in, mut pcap_out) = (None, None, None, None, None);
         for part in text.split(',') {
-            let (key, value) = part
-                .split_once('=')
-                .ok_or_else(|| format!("{part}: key=value is expected"))?;
+            let (key, value) = part.split_once('=').ok_or_else(|| format!("{part}: key=value is expected"))?;
             let number = |max: u16| match value.parse::<u16>() {
                 Ok(n) if (1..=max).contains(&n) => Ok(n),
                 _ => Err(format!("{key}={value}: a whole number from 1 to {max}")),
@@ -81,12 +78,7 @@ impl FromStr for PortArg {
             (Some(_), None) => return Err("tap= needs mac=".to_owned()),
             (None, _) => None,
         };
-        Ok(PortArg {
-            config,
-            tap,
-            pcap_in,
-            pcap_out,
-        })
+        Ok(PortArg { config, tap, pcap_in, pcap_out })
     }
 }
 
@@ -115,10 +107,9 @@ fn run(cli: Cli) -> Result<(), String> {
         let name = arg.config.socket.display().to_string();
         let error = |e: &dyn std::fmt::Display| format!("{name}: {e}");
         let end = match &arg.tap {
-            Some((tap, netns, mac)) => End::Tap(
-                Tap::open(netns.as_deref(), tap, *mac, arg.config.mtu)
-                    .map_err(|e| format!("TAP {tap}: {e}"))?,
-            ),
+            Some((tap, netns, mac)) => {
+                End::Tap(Tap::open(netns.as_deref(), tap, *mac, arg.config.mtu).map_err(|e| format!("TAP {tap}: {e}"))?)
+            }
             None => End::pcap(arg.pcap_in, arg.pcap_out).map_err(|e| error(&e))?,
         };
         let port = GuestPort::open(arg.config).map_err(|e| error(&e))?;
@@ -137,18 +128,11 @@ fn run(cli: Cli) -> Result<(), String> {
             Err(_) => failed.push(format!("{name}: the port's thread ended")),
         }
     }
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        Err(failed.join("; "))
-    }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }
 
 fn report(wanted: bool, name: &str, stats: &Stats) {
     if wanted {
-        println!(
-            "{}",
-            serde_json::json!({ "socket": name, "stats": stats.json() })
-        );
+        println!("{}", serde_json::json!({ "socket": name, "stats": stats.json() }));
     }
 }

@@ -39,10 +39,7 @@ impl End {
     /// # Errors
     /// The kernel's, or a file that is no pcap.
     pub fn pcap(input: Option<PathBuf>, output: Option<PathBuf>) -> io::Result<Self> {
-        let frames = input
-            .map(|path| pcap::read(&path))
-            .transpose()?
-            .unwrap_or_default();
+        let frames = input.map(|path| pcap::read(&path)).transpose()?.unwrap_or_default();
         let out = output.map(|path| PcapWriter::create(&path)).transpose()?;
         Ok(End::Pcap { frames, out })
     }
@@ -112,11 +109,7 @@ fn is_stopped(stop: &EventFd) -> bool {
 fn await_switch(port: &mut GuestPort, stop: &EventFd) -> Result<bool, GuestError> {
     let mut fds = vec![stop.as_raw_fd()];
     fds.extend(port.listener_fd());
-    let patience = if port.listener_fd().is_some() {
-        None
-    } else {
-        Some(Duration::from_millis(20))
-    };
+    let patience = if port.listener_fd().is_some() { None } else { Some(Duration::from_millis(20)) };
     let ready = poll::wait(&fds, patience)?;
     if ready.first() == Some(&true) {
         return Ok(false);
@@ -124,12 +117,9 @@ fn await_switch(port: &mut GuestPort, stop: &EventFd) -> Result<bool, GuestError
     match port.connect(Duration::from_millis(200)) {
         Ok(()) => Ok(true),
         // It went away again, or refused us: it may come back.
-        Err(
-            GuestError::Timeout(_)
-            | GuestError::Vhost(_)
-            | GuestError::Protocol(_)
-            | GuestError::Missing(_),
-        ) => Ok(false),
+        Err(GuestError::Timeout(_) | GuestError::Vhost(_) | GuestError::Protocol(_) | GuestError::Missing(_)) => {
+            Ok(false)
+        }
         Err(e) => Err(e),
     }
 }
@@ -152,12 +142,7 @@ fn from_tap(port: &mut GuestPort, tap: &mut Tap, stats: &mut Stats) -> Result<bo
     Ok(true)
 }
 
-fn from_frames(
-    port: &mut GuestPort,
-    frames: &[Vec<u8>],
-    next: &mut usize,
-    stats: &mut Stats,
-) -> bool {
+fn from_frames(port: &mut GuestPort, frames: &[Vec<u8>], next: &mut usize, stats: &mut Stats) -> bool {
     for _ in 0..BATCH {
         let Some(frame) = frames.get(*next) else {
             break;

@@ -22,22 +22,11 @@ pub struct PackedRing {
 impl PackedRing {
     /// A ring of `size` places at `offset`, which is a multiple of 4096.
     pub fn new(offset: usize, size: u16) -> Self {
-        PackedRing {
-            size,
-            offset,
-            next_available: 0,
-            available_wrap: true,
-            next_used: 0,
-            used_wrap: true,
-        }
+        PackedRing { size, offset, next_available: 0, available_wrap: true, next_used: 0, used_wrap: true }
     }
 
     const fn step(&self, at: u16, wrap: bool) -> (u16, bool) {
-        if at + 1 == self.size {
-            (0, !wrap)
-        } else {
-            (at + 1, wrap)
-        }
+        if at + 1 == self.size { (0, !wrap) } else { (at + 1, wrap) }
     }
 }
 
@@ -59,8 +48,7 @@ impl Ring for PackedRing {
         memory.write(at + 12, &id.to_le_bytes());
         let phase = if self.available_wrap { AVAILABLE } else { USED };
         memory.store(at + 14, flags | phase);
-        (self.next_available, self.available_wrap) =
-            self.step(self.next_available, self.available_wrap);
+        (self.next_available, self.available_wrap) = self.step(self.next_available, self.available_wrap);
     }
 
     fn pop(&mut self, memory: &Memory) -> Option<(u16, u32)> {

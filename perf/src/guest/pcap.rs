@@ -13,12 +13,7 @@ const LONGEST: u32 = 65_535;
 /// The kernel's, or a file that is not such a pcap.
 pub fn read(path: &Path) -> io::Result<Vec<Vec<u8>>> {
     let mut file = BufReader::new(File::open(path)?);
-    let bad = |what: &str| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{}: {what}", path.display()),
-        )
-    };
+    let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()));
     let mut header = [0; 24];
     file.read_exact(&mut header)?;
     if header[..4] != MAGIC.to_le_bytes() {
@@ -62,9 +57,7 @@ impl PcapWriter {
     /// # Errors
     /// The kernel's.
     pub fn write(&mut self, frame: &[u8]) -> io::Result<()> {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let len = frame.len() as u32;
         for word in [now.as_secs() as u32, now.subsec_micros(), len, len] {
             self.file.write_all(&word.to_le_bytes())?;

@@ -110,9 +110,7 @@ pub struct GuestPort {
 
 impl std::fmt::Debug for GuestPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GuestPort")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("GuestPort").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -133,18 +131,11 @@ impl GuestPort {
         let send_buffer = (HEADER + 14 + usize::from(config.mtu) + 64).max(2048);
         let queue_count = 2 * usize::from(config.queue_pairs);
         let lens = [RECEIVE_BUFFER, send_buffer];
-        let total: usize = (0..queue_count)
-            .map(|q| Queue::bytes(config.packed, config.queue_size, lens[q % 2]))
-            .sum();
+        let total: usize = (0..queue_count).map(|q| Queue::bytes(config.packed, config.queue_size, lens[q % 2])).sum();
         let memory = Memory::new(total)?;
         let (mut queues, mut offset) = (Vec::new(), 0);
         for q in 0..queue_count {
-            queues.push(Queue::new(
-                config.packed,
-                offset,
-                config.queue_size,
-                lens[q % 2],
-            )?);
+            queues.push(Queue::new(config.packed, offset, config.queue_size, lens[q % 2])?);
             offset += Queue::bytes(config.packed, config.queue_size, lens[q % 2]);
         }
         let listener = match config.role {
@@ -155,14 +146,7 @@ impl GuestPort {
             }
             Role::Client => None,
         };
-        Ok(GuestPort {
-            config,
-            memory,
-            queues,
-            listener,
-            connection: None,
-            stalled: false,
-        })
+        Ok(GuestPort { config, memory, queues, listener, connection: None, stalled: false })
     }
 
     /// Waits for the switch and brings all queues up, with fresh rings.
@@ -185,11 +169,7 @@ impl GuestPort {
         stream.set_write_timeout(Some(ANSWER))?;
         let (fd, control) = (stream.as_raw_fd(), stream.try_clone()?);
         let frontend = Frontend::from_stream(stream, self.queues.len() as u64);
-        let mut connection = Connection {
-            frontend,
-            fd,
-            control,
-        };
+        let mut connection = Connection { frontend, fd, control };
         self.negotiate(&mut connection)?;
         self.start(&mut connection)?;
         self.connection = Some(connection);
@@ -219,8 +199,7 @@ impl GuestPort {
 
     fn negotiate(&self, connection: &mut Connection) -> Result<(), GuestError> {
         let frontend = &mut connection.frontend;
-        let mut wanted =
-            F_VERSION_1 | F_MRG_RXBUF | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
+        let mut wanted = F_VERSION_1 | F_MRG_RXBUF | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
         if self.config.packed {
             wanted |= F_RING_PACKED;
         }
@@ -229,9 +208,7 @@ impl GuestPort {
         }
         let offered = frontend.get_features()?;
         if offered & wanted != wanted {
-            return Err(GuestError::Missing(
-                "VERSION_1, MRG_RXBUF, or the kind of ring that was asked for",
-            ));
+            return Err(GuestError::Missing("VERSION_1, MRG_RXBUF, or the kind of ring that was asked for"));
         }
         let protocol = frontend.get_protocol_features()?;
         let mut protocol_wanted = VhostUserProtocolFeatures::MQ;
@@ -269,10 +246,7 @@ impl GuestPort {
             } else {
                 queue.interrupts(&self.memory, false);
             }
-            let [descriptors, available, used] = queue
-                .ring()
-                .areas()
-                .map(|a| self.memory.address() + a as u64);
+            let [descriptors, available, used] = queue.ring().areas().map(|a| self.memory.address() + a as u64);
             frontend.set_vring_num(index, self.config.queue_size)?;
             frontend.set_vring_base(index, queue.ring().base())?;
             let addresses = VringConfigData {
@@ -354,21 +328,12 @@ impl GuestPort {
 
     /// Tells the switch of new frames, if it wants to know.
     pub fn kick(&self) {
-        self.queues
-            .iter()
-            .skip(1)
-            .step_by(2)
-            .for_each(|q| q.kick(&self.memory));
+        self.queues.iter().skip(1).step_by(2).for_each(|q| q.kick(&self.memory));
     }
 
     /// Frames that were sent and not taken yet.
     pub fn outstanding(&mut self) -> usize {
-        self.queues
-            .iter_mut()
-            .skip(1)
-            .step_by(2)
-            .map(|q| q.outstanding(&self.memory))
-            .sum()
+        self.queues.iter_mut().skip(1).step_by(2).map(|q| q.outstanding(&self.memory)).sum()
     }
 
     /// Gives the switch no more receive buffers, or gives them again.
@@ -381,11 +346,7 @@ impl GuestPort {
     pub fn try_receive(&mut self) -> Option<Vec<u8>> {
         self.connection.as_ref()?;
         let memory = &self.memory;
-        let frame = self
-            .queues
-            .iter_mut()
-            .step_by(2)
-            .find_map(|q| q.receive(memory))?;
+        let frame = self.queues.iter_mut().step_by(2).find_map(|q| q.receive(memory))?;
         self.repost();
         Some(frame)
     }
@@ -435,13 +396,7 @@ impl GuestPort {
         }
         let full = usize::from(self.config.queue_size);
         let memory = &self.memory;
-        if self
-            .queues
-            .iter_mut()
-            .skip(1)
-            .step_by(2)
-            .all(|q| q.outstanding(memory) >= full)
-        {
+        if self.queues.iter_mut().skip(1).step_by(2).all(|q| q.outstanding(memory) >= full) {
             self.wait(&[], Some(patience));
         }
         for queue in self.queues.iter_mut().skip(1).step_by(2) {

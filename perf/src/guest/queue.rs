@@ -25,36 +25,23 @@ pub struct Queue {
 
 impl std::fmt::Debug for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Queue")
-            .field("size", &self.size)
-            .field("free", &self.free.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Queue").field("size", &self.size).field("free", &self.free.len()).finish_non_exhaustive()
     }
 }
 
 impl Queue {
     /// Bytes of guest memory that a queue takes.
     pub fn bytes(packed: bool, size: u16, buffer_len: usize) -> usize {
-        let ring = if packed {
-            PackedRing::bytes(size)
-        } else {
-            SplitRing::bytes(size)
-        };
+        let ring = if packed { PackedRing::bytes(size) } else { SplitRing::bytes(size) };
         ring.next_multiple_of(4096) + (usize::from(size) * buffer_len).next_multiple_of(4096)
     }
 
     /// A queue at `offset`, a multiple of 4096.
     pub fn new(packed: bool, offset: usize, size: u16, buffer_len: usize) -> std::io::Result<Self> {
         let (ring, bytes): (Box<dyn Ring>, usize) = if packed {
-            (
-                Box::new(PackedRing::new(offset, size)),
-                PackedRing::bytes(size),
-            )
+            (Box::new(PackedRing::new(offset, size)), PackedRing::bytes(size))
         } else {
-            (
-                Box::new(SplitRing::new(offset, size)),
-                SplitRing::bytes(size),
-            )
+            (Box::new(SplitRing::new(offset, size)), SplitRing::bytes(size))
         };
         Ok(Queue {
             ring,
@@ -96,13 +83,7 @@ impl Queue {
         let at = self.buffer(id);
         memory.clear(at, HEADER);
         memory.write(at + HEADER, frame);
-        self.ring.add(
-            memory,
-            id,
-            memory.address() + at as u64,
-            (HEADER + frame.len()) as u32,
-            0,
-        );
+        self.ring.add(memory, id, memory.address() + at as u64, (HEADER + frame.len()) as u32, 0);
         true
     }
 
@@ -118,8 +99,7 @@ impl Queue {
     pub fn post(&mut self, memory: &Memory) {
         while let Some(id) = self.free.pop() {
             let at = memory.address() + self.buffer(id) as u64;
-            self.ring
-                .add(memory, id, at, self.buffer_len as u32, WRITABLE);
+            self.ring.add(memory, id, at, self.buffer_len as u32, WRITABLE);
         }
     }
 

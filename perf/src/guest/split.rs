@@ -23,14 +23,7 @@ impl SplitRing {
         let n = usize::from(size);
         let available = offset + 16 * n;
         let used = (available + 6 + 2 * n).next_multiple_of(64);
-        SplitRing {
-            size,
-            descriptors: offset,
-            available,
-            used,
-            next_available: 0,
-            next_used: 0,
-        }
+        SplitRing { size, descriptors: offset, available, used, next_available: 0, next_used: 0 }
     }
 }
 

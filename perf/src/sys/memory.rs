@@ -77,10 +77,7 @@ impl Memory {
     }
 
     fn at(&self, offset: usize, len: usize) -> *mut u8 {
-        assert!(
-            offset.checked_add(len).is_some_and(|end| end <= self.len),
-            "outside guest memory"
-        );
+        assert!(offset.checked_add(len).is_some_and(|end| end <= self.len), "outside guest memory");
         // SAFETY: checked above.
         unsafe { self.base.as_ptr().add(offset) }
     }
@@ -94,21 +91,13 @@ impl Memory {
     /// Copies bytes in.
     pub fn write(&self, offset: usize, bytes: &[u8]) {
         // SAFETY: `at` checks the range; the source is a slice of this length, elsewhere.
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(offset, bytes.len()), bytes.len())
-        };
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(offset, bytes.len()), bytes.len()) };
     }
 
     /// Copies bytes out.
     pub fn read(&self, offset: usize, bytes: &mut [u8]) {
         // SAFETY: as in `write`.
-        unsafe {
-            std::ptr::copy_nonoverlapping(
-                self.at(offset, bytes.len()),
-                bytes.as_mut_ptr(),
-                bytes.len(),
-            )
-        };
+        unsafe { std::ptr::copy_nonoverlapping(self.at(offset, bytes.len()), bytes.as_mut_ptr(), bytes.len()) };
     }
 
     /// Sets bytes to zero.

@@ -26,8 +26,7 @@ impl Tap {
             }
             create(&name, mac, mtu)
         });
-        made.join()
-            .map_err(|_| io::Error::other("the thread that makes the TAP ended"))?
+        made.join().map_err(|_| io::Error::other("the thread that makes the TAP ended"))?
     }
 
     /// The next frame; `None` when there is none now.
@@ -65,10 +64,7 @@ fn enter(netns: &str) -> io::Result<()> {
 
 fn request(name: &str) -> io::Result<libc::ifreq> {
     if name.is_empty() || name.len() >= libc::IFNAMSIZ {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a device's name has 1 to 15 bytes",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a device's name has 1 to 15 bytes"));
     }
     // SAFETY: ifreq is plain data; all zero is a valid value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -79,11 +75,7 @@ fn request(name: &str) -> io::Result<libc::ifreq> {
 }
 
 fn create(name: &str, mac: [u8; 6], mtu: u16) -> io::Result<Tap> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open("/dev/net/tun")?;
+    let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun")?;
     let mut tap = request(name)?;
     tap.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
     control(file.as_raw_fd(), libc::TUNSETIFF, &mut tap)?;
@@ -99,10 +91,7 @@ fn create(name: &str, mac: [u8; 6], mtu: u16) -> io::Result<Tap> {
     for (to, from) in data.iter_mut().zip(mac) {
         *to = from as libc::c_char;
     }
-    address.ifr_ifru.ifru_hwaddr = libc::sockaddr {
-        sa_family: libc::ARPHRD_ETHER,
-        sa_data: data,
-    };
+    address.ifr_ifru.ifru_hwaddr = libc::sockaddr { sa_family: libc::ARPHRD_ETHER, sa_data: data };
     control(socket.as_raw_fd(), libc::SIOCSIFHWADDR, &mut address)?;
     let mut size = request(name)?;
     size.ifr_ifru.ifru_mtu = i32::from(mtu);
