@@ -1,0 +1,134 @@
+//! What gets in, what does not, and why.
+
+use super::world::*;
+use crate::packet::{Direction, Reason};
+use crate::wire::Mac;
+
+fn world() -> World {
+    World::new(&everything())
+}
+
+/// One frame of a that must end for a reason.
+fn dropped(change: impl FnOnce(&mut Vec<u8>), reason: Reason) {
+    let mut world = world();
+    let (a, b) = (world.eni(A), world.eni(B));
+    let mut frame = ip_frame(&a, &b, 17, &udp(1000, 2000, 20));
+    change(&mut frame);
+    assert_eq!(world.send(A, &[frame]), [], "{reason}");
+    assert_eq!(world.drops(A, Direction::Outbound, reason), 1, "{reason}: {:?}", world.verdicts());
+}
+
+#[test]
+fn malformed_frames_have_their_reasons() {
+    dropped(|f| f.truncate(13), Reason::ShortFrame);
+    dropped(|f| f.truncate(33), Reason::ShortFrame);
+    dropped(|f| f.clear(), Reason::ShortFrame);
+    dropped(|f| f[12..14].copy_from_slice(&[0x81, 0]), Reason::VlanTag);
+    dropped(|f| f[12..14].copy_from_slice(&[0x88, 0xa8]), Reason::VlanTag);
+    dropped(|f| f[12..14].copy_from_slice(&[0x86, 0xdd]), Reason::Ipv6);
+    dropped(|f| f[12..14].copy_from_slice(&[0, 46]), Reason::BadEthertype);
+    dropped(|f| f[14] = 0x65, Reason::BadIpHeader);
+    dropped(|f| f[14] = 0x44, Reason::BadIpHeader);
+    dropped(|f| f[16..18].copy_from_slice(&19u16.to_be_bytes()), Reason::BadIpLength);
+    dropped(|f| f[16..18].copy_from_slice(&49u16.to_be_bytes()), Reason::BadIpLength);
+    dropped(|f| f[38..40].copy_from_slice(&7u16.to_be_bytes()), Reason::BadL4Header);
+    dropped(|f| f[38..40].copy_from_slice(&29u16.to_be_bytes()), Reason::BadL4Header);
+    dropped(|f| f[23] = 6, Reason::BadL4Header);
+}
+
+#[test]
+fn addresses_must_be_the_sender_s_own() {
+    dropped(|f| f[11] = 0x77, Reason::SpoofedMac);
+    dropped(|f| f[29] = 77, Reason::SpoofedIp);
+    dropped(|f| f[26..30].fill(0), Reason::SpoofedIp);
+    dropped(|f| f[5] = 0x77, Reason::BadDmac);
+}
+
+#[test]
+fn groups_are_not_forwarded() {
+    dropped(|f| f[30..34].fill(255), Reason::Broadcast);
+    dropped(|f| f[33] = 255, Reason::Broadcast);
+    dropped(|f| f[..6].fill(255), Reason::Broadcast);
+    dropped(|f| f[30] = 224, Reason::Multicast);
+    dropped(|f| f[0] = 1, Reason::Multicast);
+}
+
+#[test]
+fn the_mtu_is_the_eni_s() {
+    let mut world = world();
+    let (c, b) = (world.eni(C), world.eni(B));
+    let fits = ip_frame(&c, &b, 17, &udp(1, 2, 1500 - 28));
+    let long = ip_frame(&c, &b, 17, &udp(1, 2, 1501 - 28));
+    assert_eq!(world.send(C, &[fits, long]).len(), 1);
+    assert_eq!(world.drops(C, Direction::Outbound, Reason::TooLong), 1);
+}
+
+#[test]
+fn secondary_addresses_are_own_and_reachable() {
+    let mut world = world();
+    let (a, b) = (world.eni(A), world.eni(B));
+    let second = 0x0a00_010b;
+    let out = raw_frame((b.mac, a.mac), (second, b.primary), 17, &udp(1, 2, 0));
+    let back = raw_frame((a.mac, b.mac), (b.primary, second), 17, &udp(2, 1, 0));
+    assert_eq!(world.send(A, &[out])[0].0, B);
+    assert_eq!(world.send(B, &[back])[0].0, A);
+}
+
+#[test]
+fn padding_is_forwarded_and_never_copied() {
+    let mut world = world();
+    let (a, b) = (world.eni(A), world.eni(B));
+    let mut frame = ip_frame(&a, &b, 17, &udp(1, 2, 0));
+    frame.resize(60, 0xee);
+    let got = world.send(A, &[frame.clone()]);
+    assert_eq!(got[0], (B.to_owned(), frame.clone()));
+    assert_eq!(&got[1].1[50..], &frame[..42], "14 + IP total length bytes");
+}
+
+#[test]
+fn arp_is_answered_by_the_switch() {
+    let mut world = world();
+    let (a, b) = (world.eni(A), world.eni(B));
+    let own = (a.mac, a.primary);
+    let mac_of = |got: &[(String, Vec<u8>)]| Mac(*got[0].1[22..].first_chunk().unwrap());
+    let got = world.send(A, &[arp(1, own, b.primary)]);
+    assert_eq!((got[0].0.as_str(), mac_of(&got)), (A, b.mac));
+    assert_eq!(got[0].1.len(), 60);
+    assert_eq!(&got[0].1[..14], &[&a.mac.0[..], &b.mac.0, &[8, 6]].concat());
+    // The gateway, and a probe from 0.0.0.0 (RFC 5227).
+    assert_eq!(mac_of(&world.send(A, &[arp(1, own, 0x0a00_01fd)])), ROUTER);
+    assert_eq!(mac_of(&world.send(A, &[arp(1, (a.mac, 0), b.primary)])), b.mac);
+    // Another subnet, an unknown address, one's own, an answer: silence, counted.
+    for frame in [arp(1, own, 0x0a00_0228), arp(1, own, 0x0a00_0163), arp(1, own, a.primary), arp(2, own, b.primary)] {
+        assert_eq!(world.send(A, &[frame]), []);
+    }
+    let consumed = |reason| world.eni(A).counters.sum(|block| block.consumed.get(reason));
+    assert_eq!((consumed(Reason::ArpAnswered), consumed(Reason::ArpSilent)), (3, 4));
+    assert_eq!(world.excluded(A, Direction::Outbound, Reason::Arp), 7);
+    assert_eq!(world.excluded(A, Direction::Inbound, Reason::Arp), 3);
+}
+
+#[test]
+fn arp_lies_are_dropped() {
+    let mut world = world();
+    let (a, b) = (world.eni(A), world.eni(B));
+    let mut short = arp(1, (a.mac, a.primary), b.primary);
+    short.truncate(41);
+    let mut token_ring = arp(1, (a.mac, a.primary), b.primary);
+    token_ring[15] = 6;
+    let mut inner_mac = arp(1, (a.mac, a.primary), b.primary);
+    inner_mac[27] = 0x99;
+    assert_eq!(world.send(A, &[short, token_ring, inner_mac, arp(1, (a.mac, b.primary), a.primary)]), []);
+    let drops = |reason| world.drops(A, Direction::Outbound, reason);
+    assert_eq!((drops(Reason::BadArp), drops(Reason::SpoofedMac), drops(Reason::SpoofedIp)), (2, 1, 1));
+}
+
+#[test]
+fn rarp_is_consumed() {
+    let mut world = world();
+    let mut rarp = arp(3, (world.eni(A).mac, 0), 0);
+    rarp[12..14].copy_from_slice(&[0x80, 0x35]);
+    assert_eq!(world.send(A, &[rarp]), []);
+    assert_eq!(world.eni(A).counters.sum(|b| b.consumed.get(Reason::Rarp)), 1);
+    assert_eq!(world.excluded(A, Direction::Outbound, Reason::NotIpv4), 1);
+}
