@@ -106,6 +106,7 @@ pub struct GuestPort {
     listener: Option<UnixListener>,
     connection: Option<Connection>,
     stalled: bool,
+    ignore_queue_limit: bool,
 }
 
 impl std::fmt::Debug for GuestPort {
@@ -146,7 +147,7 @@ impl GuestPort {
             }
             Role::Client => None,
         };
-        Ok(GuestPort { config, memory, queues, listener, connection: None, stalled: false })
+        Ok(GuestPort { config, memory, queues, listener, connection: None, stalled: false, ignore_queue_limit: false })
     }
 
     /// Waits for the switch and brings all queues up, with fresh rings.
@@ -216,7 +217,8 @@ impl GuestPort {
             protocol_wanted |= VhostUserProtocolFeatures::from_bits_retain(PROTOCOL_NET_MTU);
         }
         frontend.set_protocol_features(protocol & protocol_wanted)?;
-        if protocol.contains(VhostUserProtocolFeatures::MQ)
+        if !self.ignore_queue_limit
+            && protocol.contains(VhostUserProtocolFeatures::MQ)
             && queue_pairs(&mut connection.control)? < u64::from(self.config.queue_pairs)
         {
             return Err(GuestError::Missing("that many queue pairs"));
@@ -266,6 +268,11 @@ impl GuestPort {
             frontend.set_vring_enable(index, true)?;
         }
         Ok(())
+    }
+
+    /// Uses all its queues from now on, however few the switch offers: for tests of the switch.
+    pub fn ignore_queue_limit(&mut self) {
+        self.ignore_queue_limit = true;
     }
 
     /// Stops all rings and starts them anew on the same connection, as a guest does that reloads its driver.

@@ -1,0 +1,149 @@
+//! Guests come, go, reset and lie; the switch goes and comes.
+
+use std::time::{Duration, Instant};
+
+use crate::frames::{exchange, numbered, send};
+use crate::switch::{PATIENCE, Setup, wait_until};
+
+#[test]
+fn guests_come_go_and_reset_in_the_middle_of_a_burst() {
+    let switch = Setup { enis: 4, ..Setup::default() }.start();
+    let (mut a, mut b) = (switch.guest(0), switch.guest(1));
+    for round in 0..15 {
+        let mut restless = switch.guest_like(2, |c| c.packed = round % 2 == 1);
+        // A burst towards it and from it, and away it goes.
+        for count in 0..100 {
+            a.send(&numbered(0, 2, count, 100));
+            restless.send(&numbered(2, 1, count, 100));
+        }
+        a.kick();
+        restless.kick();
+        if round % 3 == 0 {
+            restless.reset().unwrap();
+            switch.wait_up(2);
+        }
+        if round % 5 == 4 {
+            restless.disconnect();
+        }
+        drop(restless);
+        assert!(wait_until(|| a.outstanding() == 0), "the switch serves a");
+        while b.try_receive().is_some() {}
+        exchange((0, &mut a), (1, &mut b), 50, 100);
+    }
+}
+
+#[test]
+fn a_reset_guest_goes_on() {
+    let switch = Setup::default().start();
+    let (mut a, mut b) = (switch.guest(0), switch.guest_like(1, |c| c.packed = true));
+    for _ in 0..5 {
+        exchange((0, &mut a), (1, &mut b), 100, 100);
+        a.reset().unwrap();
+        b.reset().unwrap();
+        switch.wait_up(0);
+        switch.wait_up(1);
+        assert!(wait_until(|| switch.ctl_json(&["eni", "eni-0"])["queue_pairs"] == 1));
+        assert!(wait_until(|| switch.ctl_json(&["eni", "eni-1"])["queue_pairs"] == 1));
+        exchange((1, &mut b), (0, &mut a), 100, 100);
+    }
+}
+
+#[test]
+fn the_switch_is_killed_and_traffic_resumes() {
+    let mut switch = Setup::default().start();
+    let (mut a, mut b) = (switch.guest(0), switch.guest(1));
+    exchange((0, &mut a), (1, &mut b), 100, 100);
+    switch.signal(libc::SIGKILL);
+    let began = Instant::now();
+    switch.run();
+    for port in [&mut a, &mut b] {
+        assert!(!port.is_connected());
+        port.connect(PATIENCE).unwrap();
+    }
+    switch.wait_up(0);
+    switch.wait_up(1);
+    exchange((0, &mut a), (1, &mut b), 100, 100);
+    println!("restart to traffic: {} ms", began.elapsed().as_millis());
+}
+
+#[test]
+fn more_queues_than_offered_are_refused() {
+    let switch = Setup { queue_pairs: 2, ..Setup::default() }.start();
+    let mut config = switch.port_config(0);
+    config.queue_pairs = 4;
+    let mut greedy = vswitch_perf::guest::GuestPort::open(config).unwrap();
+    let error = greedy.connect(PATIENCE).unwrap_err().to_string();
+    assert!(error.contains("queue pairs"), "{error}");
+    drop(greedy);
+    let mut modest = switch.guest_like(0, |c| c.queue_pairs = 1);
+    let mut other = switch.guest(1);
+    exchange((0, &mut modest), (1, &mut other), 100, 100);
+}
+
+#[test]
+fn a_frontend_that_lies_about_its_queues_is_cut_off_with_a_message() {
+    let switch = Setup::default().start();
+    let mut config = switch.port_config(0);
+    config.queue_pairs = 2;
+    let mut liar = vswitch_perf::guest::GuestPort::open(config).unwrap();
+    liar.ignore_queue_limit();
+    let _ = liar.connect(PATIENCE);
+    assert!(wait_until(|| switch.ctl_json(&["eni", "eni-0"])["fault"].is_string()));
+    let fault = switch.ctl_json(&["eni", "eni-0"])["fault"].to_string();
+    assert!(fault.contains("the ENI has 1 queue pairs"), "{fault}");
+    drop(liar);
+    let (mut a, mut b) = (switch.guest(0), switch.guest(1));
+    exchange((0, &mut a), (1, &mut b), 10, 100);
+    assert!(switch.ctl_json(&["eni", "eni-0"])["fault"].is_null());
+}
+
+#[test]
+fn the_vmm_s_mtu_is_compared() {
+    let switch = Setup::default().start();
+    let right = switch.guest_like(0, |c| c.announce_mtu = Some(1500));
+    let wrong = switch.guest_like(1, |c| c.announce_mtu = Some(9000));
+    let list = switch.ctl_json(&["eni"]);
+    assert_eq!((&list[0]["state"], &list[0]["announced_mtu"]), (&"up".into(), &1500.into()));
+    assert_eq!((&list[1]["state"], &list[1]["announced_mtu"]), (&"fault".into(), &9000.into()));
+    assert!(list[1]["fault"].as_str().unwrap().contains("host_mtu=1500"));
+    assert!(list[0]["qemu"].as_str().unwrap().contains("host_mtu=1500"));
+    drop((right, wrong));
+}
+
+#[test]
+fn a_hog_costs_a_neighbour_nothing() {
+    // ENIs 0 and 2 on worker 0, 1 and 3 on worker 1.
+    let switch = Setup { workers: 2, enis: 4, ..Setup::default() }.start();
+    let (mut hog, mut sink) = (switch.guest(0), switch.guest(1));
+    let (mut neighbour, mut peer) = (switch.guest(2), switch.guest(3));
+    sink.stall(true);
+    let end = Instant::now() + Duration::from_secs(2);
+    let mut count = 0;
+    while Instant::now() < end {
+        for n in 0..200 {
+            hog.send(&numbered(0, 1, n, 64));
+        }
+        hog.kick();
+        send(&mut neighbour, &numbered(2, 3, count, 64));
+        let got = peer.receive(PATIENCE).expect("the neighbour lost a packet");
+        assert_eq!(got, numbered(2, 3, count, 64));
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
+}
+
+#[test]
+fn lengths_that_lie_are_counted_and_hurt_nobody() {
+    let switch = Setup::default().start();
+    let (mut a, mut b) = (switch.guest_like(0, |c| c.mtu = 8500), switch.guest(1));
+    let mut lies = numbered(0, 1, 1, 100);
+    lies[16..18].copy_from_slice(&2000u16.to_be_bytes());
+    send(&mut a, &lies);
+    send(&mut a, &numbered(0, 1, 1, 1800));
+    // Longer than any buffer of this ENI's pool: the library refuses it before we see it.
+    send(&mut a, &numbered(0, 1, 1, 8000));
+    exchange((0, &mut a), (1, &mut b), 50, 100);
+    let drops = |reason: &str| switch.metric("vswitch_eni_drops_total", &[&format!("reason=\"{reason}\"")]);
+    assert_eq!((drops("bad_ip_length"), drops("too_long")), (1, 1));
+    assert!(wait_until(|| switch.metric("vswitch_eni_ring_rejected_total", &["eni=\"eni-0\""]) == 1));
+}

@@ -1,0 +1,13 @@
+//! The switch as a process, guests over vhost-user, real rings. Each test has a switch, sockets and ports of its own;
+//! they take turns, since CPUs and hugepages are one per machine.
+#![cfg(feature = "dpdk")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod failures;
+mod forwarding;
+mod frames;
+mod guests;
+mod mirroring;
+mod reload;
+mod replay;
+mod switch;
