@@ -33,6 +33,8 @@ struct Block {
     asks: u8,
     /// Places with a rule.
     used: u8,
+    /// Places with a port range that is upside down: no port is inside.
+    empty: u8,
 }
 
 impl Default for Block {
@@ -50,6 +52,7 @@ impl Default for Block {
             dst_span: [0; STEP],
             asks: 0,
             used: 0,
+            empty: 0,
         }
     }
 }
@@ -66,6 +69,10 @@ impl Block {
         self.used |= 1 << at;
         if rule.src_ports.is_some() || rule.dst_ports.is_some() {
             self.asks |= 1 << at;
+        }
+        let upside_down = |range: Option<PortRange>| range.is_some_and(|r| r.first > r.last);
+        if upside_down(rule.src_ports) || upside_down(rule.dst_ports) {
+            self.empty |= 1 << at;
         }
     }
 
@@ -91,11 +98,11 @@ impl Block {
                 & (dst.wrapping_sub(self.dst_port[at]) <= self.dst_span[at]);
             places |= u8::from(inside) << at;
         }
-        places
+        places & !self.empty
     }
 }
 
-/// First port and distance to the last; a range that is upside down holds nothing, but validation refuses it before.
+/// First port and distance to the last; a range that is upside down is for [`Block::set`] to mark.
 fn span(range: Option<PortRange>) -> (u16, u16) {
     range.map_or((0, u16::MAX), |r| (r.first, r.last.saturating_sub(r.first)))
 }

@@ -1,7 +1,7 @@
 //! The 5-tuples of a burst, side by side.
 
 use crate::packet::BURST;
-use crate::wire::ipv4::Ports;
+use crate::wire::ipv4::{Ports, protocol};
 
 /// One packet's 5-tuple; addresses are integers, host order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,8 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// Adds a key; the 65th and later are ignored.
+    /// Adds a key; the 65th and later are ignored. Ports exist for TCP and UDP only: those of other protocols count as
+    /// none, and TCP or UDP without any as unknown.
     #[inline]
     pub fn push(&mut self, key: Key) {
         let at = self.len;
@@ -62,10 +63,11 @@ impl Keys {
             return;
         }
         (self.src[at], self.dst[at], self.protocol[at]) = (key.src, key.dst, key.protocol);
+        let has_ports = matches!(key.protocol, protocol::TCP | protocol::UDP);
         (self.ports_are[at], self.ports[at]) = match key.ports {
+            _ if !has_ports => (PortsAre::Absent, 0),
             Ports::Known(source, destination) => (PortsAre::Known, u32::from(source) << 16 | u32::from(destination)),
-            Ports::None => (PortsAre::Absent, 0),
-            Ports::Unknown => (PortsAre::Unknown, 0),
+            Ports::None | Ports::Unknown => (PortsAre::Unknown, 0),
         };
         self.len += 1;
     }

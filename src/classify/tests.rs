@@ -1,120 +1,273 @@
-//! The compiled classifier against its slow twin, on rules and packets drawn to collide.
+//! Table tests of the rules' semantics, and the twins compared over rule sets and packets drawn to collide.
 #![allow(clippy::unwrap_used)]
 
+use std::net::Ipv4Addr;
+
 use ipnet::Ipv4Net;
-use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, Strategy, prop_oneof, proptest};
 
 use super::rule::{Action, PortRange, Protocol, Rule};
 use super::{Compiled, Key, Keys, Linear, Verdict};
 use crate::packet::BURST;
 use crate::wire::ipv4::Ports;
 
-/// Few addresses, close together, so that prefixes share, nest and touch.
-fn address() -> impl Strategy<Value = u32> {
-    prop_oneof![
-        select(vec![0u32, u32::MAX, 0x0a00_0000, 0x0a00_0001, 0x0a00_00ff, 0x0a00_0100, 0x8000_0000]),
-        (0u32..8).prop_map(|n| 0x0a00_0000 + n),
-    ]
+const UDP: u8 = 17;
+const TCP: u8 = 6;
+const ICMP: u8 = 1;
+
+fn net(text: &str) -> Ipv4Net {
+    text.parse().unwrap()
 }
 
-fn network() -> impl Strategy<Value = Ipv4Net> {
-    (address(), select(vec![0u8, 1, 8, 24, 29, 30, 31, 32]))
-        .prop_map(|(a, len)| Ipv4Net::new(a.into(), len).unwrap().trunc())
-}
-
-fn port() -> impl Strategy<Value = u16> {
-    select(vec![0u16, 1, 79, 80, 81, 443, 65534, 65535])
-}
-
-fn range() -> impl Strategy<Value = Option<PortRange>> {
-    proptest::option::of((port(), port()).prop_map(|(a, b)| PortRange { first: a.min(b), last: a.max(b) }))
-}
-
-fn rule() -> impl Strategy<Value = Rule> {
-    let protocol = select(vec![Protocol::All, Protocol::Icmp, Protocol::Tcp, Protocol::Udp]);
-    (network(), network(), protocol, range(), range(), any::<bool>()).prop_map(|(src, dst, protocol, s, d, accept)| {
-        Rule {
-            src,
-            dst,
-            protocol,
-            src_ports: s,
-            dst_ports: d,
-            action: if accept { Action::Accept } else { Action::Drop },
-        }
-    })
-}
-
-fn key() -> impl Strategy<Value = Key> {
-    let kinds = prop_oneof![
-        (select(vec![6u8, 17]), port(), port()).prop_map(|(p, s, d)| (p, Ports::Known(s, d))),
-        select(vec![6u8, 17]).prop_map(|p| (p, Ports::Unknown)),
-        select(vec![0u8, 1, 47, 255]).prop_map(|p| (p, Ports::None)),
-    ];
-    (address(), address(), kinds).prop_map(|(src, dst, (protocol, ports))| Key { src, dst, protocol, ports })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
-    /// 4,000 rule sets with up to 64 packets each.
-    #[test]
-    fn compiled_equals_linear(
-        rules in proptest::collection::vec(rule(), 0..40), packets in proptest::collection::vec(key(), 1..=BURST)
-    ) {
-        let mut keys = Keys::default();
-        packets.iter().for_each(|k| keys.push(*k));
-        let (mut fast, mut slow) = ([Verdict::None; BURST], [Verdict::None; BURST]);
-        Compiled::new(&rules).unwrap().classify(&keys, &mut fast);
-        Linear::new(&rules).classify(&keys, &mut slow);
-        prop_assert_eq!(fast, slow);
-    }
-}
-
-fn any_rule() -> Rule {
+fn rule(
+    src: &str,
+    dst: &str,
+    protocol: Protocol,
+    src_ports: Option<(u16, u16)>,
+    dst_ports: Option<(u16, u16)>,
+) -> Rule {
+    let range = |(first, last)| PortRange { first, last };
     Rule {
-        src: Ipv4Net::default(),
-        dst: Ipv4Net::default(),
-        protocol: Protocol::All,
-        src_ports: None,
-        dst_ports: None,
+        src: net(src),
+        dst: net(dst),
+        protocol,
+        src_ports: src_ports.map(range),
+        dst_ports: dst_ports.map(range),
         action: Action::Accept,
     }
 }
 
-fn judge(rules: &[Rule], key: Key) -> Verdict {
+fn any(protocol: Protocol, dst_ports: Option<(u16, u16)>) -> Rule {
+    rule("0.0.0.0/0", "0.0.0.0/0", protocol, None, dst_ports)
+}
+
+fn key(src: [u8; 4], dst: [u8; 4], protocol: u8, ports: Ports) -> Key {
+    Key { src: Ipv4Addr::from(src).into(), dst: Ipv4Addr::from(dst).into(), protocol, ports }
+}
+
+fn packet(protocol: u8, ports: Ports) -> Key {
+    key([10, 0, 0, 1], [10, 0, 0, 2], protocol, ports)
+}
+
+/// Both twins' verdicts on `keys`, asserted equal.
+fn verdicts(rules: &[Rule], packets: &[Key]) -> Vec<Verdict> {
+    let (compiled, linear) = (Compiled::new(rules).unwrap(), Linear::new(rules));
     let mut keys = Keys::default();
-    keys.push(key);
-    let mut verdicts = [Verdict::None; BURST];
-    Compiled::new(rules).unwrap().classify(&keys, &mut verdicts);
-    verdicts[0]
+    packets.iter().for_each(|packet| keys.push(*packet));
+    let (mut fast, mut slow) = ([Verdict::None; BURST], [Verdict::None; BURST]);
+    compiled.classify(&keys, &mut fast);
+    linear.classify(&keys, &mut slow);
+    assert_eq!(fast, slow, "rules {rules:?}, keys {packets:?}");
+    fast[..packets.len()].to_vec()
+}
+
+fn verdict(rules: &[Rule], packet: Key) -> Verdict {
+    verdicts(rules, &[packet])[0]
 }
 
 #[test]
-fn no_rules_match_nothing() {
-    let key = Key { src: 0, dst: 0, protocol: 6, ports: Ports::Known(0, 0) };
-    assert_eq!(judge(&[], key), Verdict::None);
-    assert!(Compiled::new(&[]).unwrap().is_empty());
+fn first_match_wins_whatever_its_action() {
+    let mut drop_web = any(Protocol::Tcp, Some((80, 80)));
+    drop_web.action = Action::Drop;
+    let rules = [drop_web, any(Protocol::Tcp, None), any(Protocol::All, None), any(Protocol::Udp, None)];
+    assert_eq!(verdict(&rules, packet(TCP, Ports::Known(1, 80))), Verdict::Match(0));
+    assert_eq!(verdict(&rules, packet(TCP, Ports::Known(80, 81))), Verdict::Match(1));
+    assert_eq!(verdict(&rules, packet(UDP, Ports::Known(1, 80))), Verdict::Match(2));
+    assert_eq!(verdict(&rules, packet(47, Ports::None)), Verdict::Match(2));
 }
 
 #[test]
-fn the_first_of_many_wins_also_beyond_the_first_block() {
-    let mut rules: Vec<Rule> = (0..20).map(|_| Rule { protocol: Protocol::Icmp, ..any_rule() }).collect();
-    rules.push(any_rule());
-    rules.push(any_rule());
-    let key = Key { src: 1, dst: 2, protocol: 6, ports: Ports::Known(3, 4) };
-    assert_eq!(judge(&rules, key), Verdict::Match(20));
+fn nothing_matches_without_rules() {
+    assert_eq!(verdict(&[], packet(TCP, Ports::Known(1, 2))), Verdict::None);
+    assert_eq!(verdict(&[], packet(TCP, Ports::Unknown)), Verdict::None);
 }
 
 #[test]
-fn unknown_only_where_a_range_is_reached_first() {
-    let ranged = Rule { protocol: Protocol::Udp, dst_ports: Some(PortRange { first: 1, last: 2 }), ..any_rule() };
-    let key = Key { src: 1, dst: 2, protocol: 17, ports: Ports::Unknown };
-    assert_eq!(judge(&[ranged, any_rule()], key), Verdict::Unknown);
-    assert_eq!(judge(&[any_rule(), ranged], key), Verdict::Match(0));
-    assert_eq!(judge(&[ranged], Key { protocol: 6, ..key }), Verdict::None);
+fn prefixes_match_at_both_ends() {
+    let rules = [
+        rule("10.0.0.255/32", "0.0.0.0/0", Protocol::All, None, None),
+        rule("10.0.0.0/24", "192.168.0.0/31", Protocol::All, None, None),
+        rule("128.0.0.0/1", "0.0.0.0/0", Protocol::All, None, None),
+        // Host bits are set and do not count.
+        rule("11.0.0.77/24", "0.0.0.0/0", Protocol::All, None, None),
+    ];
+    let judge = |src, dst| verdict(&rules, key(src, dst, ICMP, Ports::None));
+    assert_eq!(judge([10, 0, 0, 255], [1, 1, 1, 1]), Verdict::Match(0));
+    assert_eq!(judge([10, 0, 0, 0], [192, 168, 0, 1]), Verdict::Match(1));
+    assert_eq!(judge([10, 0, 0, 254], [192, 168, 0, 2]), Verdict::None);
+    assert_eq!(judge([10, 0, 1, 0], [192, 168, 0, 1]), Verdict::None);
+    assert_eq!(judge([255, 255, 255, 255], [0, 0, 0, 0]), Verdict::Match(2));
+    assert_eq!(judge([127, 255, 255, 255], [0, 0, 0, 0]), Verdict::None);
+    assert_eq!(judge([11, 0, 0, 1], [0, 0, 0, 0]), Verdict::Match(3));
 }
 
 #[test]
-fn too_many_rules_are_refused() {
-    assert!(Compiled::new(&vec![any_rule(); 65_536]).is_err());
+fn port_ranges_match_at_both_ends() {
+    let judge = |range, port| {
+        let by_dst = verdict(&[any(Protocol::Udp, Some(range))], packet(UDP, Ports::Known(9, port)));
+        let src_rule = rule("0.0.0.0/0", "0.0.0.0/0", Protocol::Udp, Some(range), None);
+        assert_eq!(verdict(&[src_rule], packet(UDP, Ports::Known(port, 9))), by_dst);
+        by_dst == Verdict::Match(0)
+    };
+    for (range, inside, outside) in [
+        ((0, 0), vec![0], vec![1, 65_535]),
+        ((65_535, 65_535), vec![65_535], vec![0, 65_534]),
+        ((0, 65_535), vec![0, 1, 32_768, 65_535], vec![]),
+        ((100, 200), vec![100, 150, 200], vec![99, 201, 0, 65_535]),
+        ((200, 100), vec![], vec![0, 99, 100, 150, 200, 201, 65_535]),
+        ((1, 0), vec![], vec![0, 1, 65_535]),
+    ] {
+        for port in inside {
+            assert!(judge(range, port), "{port} in {range:?}");
+        }
+        for port in outside {
+            assert!(!judge(range, port), "{port} not in {range:?}");
+        }
+    }
+}
+
+#[test]
+fn port_ranges_exist_for_tcp_and_udp_only() {
+    let all_ports = Some((0, 65_535));
+    // Validation refuses the first two; they still have one meaning.
+    let rules = [any(Protocol::Icmp, all_ports), any(Protocol::All, all_ports), any(Protocol::All, None)];
+    assert_eq!(verdict(&rules, packet(ICMP, Ports::None)), Verdict::Match(2));
+    assert_eq!(verdict(&rules, packet(47, Ports::None)), Verdict::Match(2));
+    assert_eq!(verdict(&rules, packet(132, Ports::Known(0, 0))), Verdict::Match(2), "SCTP has no ports to us");
+    assert_eq!(verdict(&rules, packet(TCP, Ports::Known(0, 0))), Verdict::Match(1));
+    assert_eq!(verdict(&rules, packet(UDP, Ports::Known(65_535, 65_535))), Verdict::Match(1));
+}
+
+#[test]
+fn unknown_ports_stop_at_the_first_rule_that_needs_them() {
+    let ranged = any(Protocol::Udp, Some((53, 53)));
+    let elsewhere = rule("172.16.0.0/12", "0.0.0.0/0", Protocol::Udp, Some((1, 1)), None);
+    let udp = any(Protocol::Udp, None);
+    let fragment = packet(UDP, Ports::Unknown);
+    assert_eq!(verdict(&[ranged, udp], fragment), Verdict::Unknown);
+    assert_eq!(verdict(&[udp, ranged], fragment), Verdict::Match(0), "matches without ports");
+    assert_eq!(verdict(&[elsewhere, udp], fragment), Verdict::Match(1), "another field misses first");
+    assert_eq!(verdict(&[any(Protocol::Tcp, Some((53, 53))), udp], fragment), Verdict::Match(1));
+    assert_eq!(verdict(&[any(Protocol::All, Some((53, 53))), udp], fragment), Verdict::Unknown);
+    assert_eq!(verdict(&[any(Protocol::Udp, Some((2, 1)))], fragment), Verdict::Unknown, "an empty range is a range");
+    assert_eq!(verdict(&[any(Protocol::Tcp, None)], fragment), Verdict::None);
+    assert_eq!(verdict(&[ranged, udp], packet(UDP, Ports::None)), Verdict::Unknown, "UDP always has ports");
+    let icmp = packet(ICMP, Ports::None);
+    assert_eq!(
+        verdict(&[ranged, any(Protocol::All, Some((0, 9))), any(Protocol::Icmp, None)], icmp),
+        Verdict::Match(2)
+    );
+}
+
+#[test]
+fn verdicts_behind_the_last_key_are_left_alone() {
+    let mut keys = Keys::default();
+    (0..3).for_each(|_| keys.push(packet(TCP, Ports::Known(1, 2))));
+    let (mut fast, mut slow) = ([Verdict::Unknown; BURST], [Verdict::Unknown; BURST]);
+    Compiled::new(&[any(Protocol::All, None)]).unwrap().classify(&keys, &mut fast);
+    Linear::new(&[any(Protocol::All, None)]).classify(&keys, &mut slow);
+    assert_eq!(fast[..4], [Verdict::Match(0), Verdict::Match(0), Verdict::Match(0), Verdict::Unknown]);
+    assert_eq!(fast, slow);
+}
+
+#[test]
+fn keys_hold_one_burst_and_come_back_as_pushed() {
+    let mut keys = Keys::default();
+    for at in 0..BURST {
+        let ports = [Ports::Known(at as u16, 1), Ports::Unknown][at % 2];
+        keys.push(packet(TCP, ports));
+        assert_eq!((keys.len(), keys.get(at)), (at + 1, packet(TCP, ports)));
+    }
+    keys.push(packet(ICMP, Ports::None));
+    assert_eq!(keys.len(), BURST, "the 65th is ignored");
+}
+
+#[test]
+fn the_last_index_of_the_largest_rule_set_matches() {
+    let mut rules = vec![any(Protocol::Udp, Some((1, 1))); 65_535];
+    rules[65_534] = any(Protocol::Tcp, None);
+    assert_eq!(verdict(&rules, packet(TCP, Ports::Known(1, 1))), Verdict::Match(65_534));
+    assert_eq!(verdict(&rules, packet(ICMP, Ports::None)), Verdict::None);
+    assert_eq!(Compiled::new(&rules).unwrap().len(), 65_535);
+    rules.push(any(Protocol::All, None));
+    assert!(Compiled::new(&rules).is_err());
+}
+
+/// Takes a number below `bound` off the low end of `word`, so that one drawn word decodes into all fields of a value.
+fn pick(word: &mut u64, bound: usize) -> usize {
+    let picked = *word % bound as u64;
+    *word /= bound as u64;
+    picked as usize
+}
+
+/// Addresses at the edges of the prefixes of [`drawn_net`].
+const ADDRESSES: [u32; 10] = [
+    0,
+    0x0a00_0000,
+    0x0a00_0001,
+    0x0a00_00ff,
+    0x0a00_0100,
+    0x0a01_0000,
+    0x7fff_ffff,
+    0x8000_0000,
+    0xffff_fffe,
+    0xffff_ffff,
+];
+const PREFIXES: [u8; 8] = [0, 1, 8, 16, 24, 30, 31, 32];
+const PORTS: [u16; 10] = [0, 1, 53, 79, 80, 81, 1024, 32_768, 65_534, 65_535];
+const PROTOCOLS: [Protocol; 4] = [Protocol::All, Protocol::Icmp, Protocol::Tcp, Protocol::Udp];
+const NUMBERS: [u8; 6] = [TCP, UDP, ICMP, 0, 255, 7];
+
+fn drawn_net(word: &mut u64) -> Ipv4Net {
+    let address = Ipv4Addr::from(ADDRESSES[pick(word, ADDRESSES.len())]);
+    Ipv4Net::new(address, PREFIXES[pick(word, PREFIXES.len())]).unwrap()
+}
+
+fn drawn_range(word: &mut u64) -> Option<PortRange> {
+    let range = PortRange { first: PORTS[pick(word, PORTS.len())], last: PORTS[pick(word, PORTS.len())] };
+    (pick(word, 2) == 1).then_some(range)
+}
+
+fn drawn_rule(mut word: u64) -> Rule {
+    let word = &mut word;
+    let protocol = PROTOCOLS[pick(word, PROTOCOLS.len())];
+    let (src_ports, dst_ports) = (drawn_range(word), drawn_range(word));
+    let (src, dst) = (drawn_net(word), drawn_net(word));
+    let action = [Action::Accept, Action::Drop][pick(word, 2)];
+    Rule { src, dst, protocol, src_ports, dst_ports, action }
+}
+
+fn drawn_key(mut word: u64) -> Key {
+    let word = &mut word;
+    let protocol = NUMBERS[pick(word, NUMBERS.len())];
+    let known = Ports::Known(PORTS[pick(word, PORTS.len())], PORTS[pick(word, PORTS.len())]);
+    // Also what no parser yields: ports of other protocols, TCP without.
+    let ports = [known, known, Ports::Unknown, Ports::None][pick(word, 4)];
+    let (src, dst) = (ADDRESSES[pick(word, ADDRESSES.len())], ADDRESSES[pick(word, ADDRESSES.len())]);
+    Key { src, dst, protocol, ports }
+}
+
+/// Mostly short rule sets, some over several blocks, with duplicates.
+fn rule_words() -> impl Strategy<Value = Vec<u64>> {
+    (prop_oneof![12 => vec(proptest::num::u64::ANY, 0..=6), 2 => vec(proptest::num::u64::ANY, 14..=18), 1 => vec(proptest::num::u64::ANY, 19..=70)], 0..3usize)
+        .prop_map(|(mut words, copies)| {
+            words.extend_from_within(..copies.min(words.len()));
+            words
+        })
+}
+
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100_000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    #[test]
+    fn twins_agree(rules in rule_words(), packets in prop_oneof![3 => vec(proptest::num::u64::ANY, 1..=6), 1 => vec(proptest::num::u64::ANY, 1..=64)]) {
+        let rules: Vec<Rule> = rules.into_iter().map(drawn_rule).collect();
+        let packets: Vec<Key> = packets.into_iter().map(drawn_key).collect();
+        verdicts(&rules, &packets);
+    }
 }

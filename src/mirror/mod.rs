@@ -3,5 +3,8 @@
 pub mod address_map;
 pub mod cut;
 pub mod publish;
+#[cfg(test)]
+mod publish_tests;
 pub mod session;
 pub mod snapshot;
+mod sync;

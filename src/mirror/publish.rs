@@ -3,40 +3,20 @@
 //! Publications form a list: each holds its successor, once there is one. A reader looks at one flag a turn; when it
 //! is set, the reader steps on to the newest publication and tells its epoch. The publisher keeps every publication
 //! that a reader may still be at, so the last reference is always dropped on the publisher's thread: a worker frees
-//! nothing. The successor's place is written before the flag and never after it, so its lock is never contended by the
-//! publisher when a reader takes it.
+//! nothing. The successor's place is written once, before the flag, so a reader never waits for it.
 //!
-//! Two orderings carry it: what was written before a publication is seen by whoever sees the flag, and what a worker
-//! wrote under the old value is seen by whoever sees its epoch. The loom test fails when either is weakened.
+//! Two pairs of orderings (in `sync`) carry it: what was written before a publication is seen by whoever sees the flag,
+//! and what a worker wrote under the old value is seen by whoever sees its epoch. `OnceLock` and `Arc` bring orderings of
+//! their own, being the only way for safe code to share a pointer; the protocol does not lean on them, and loom, which
+//! does not see them, checks exactly that: `tests/loom_publish.rs` fails when any of the four is weakened.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
+use parking_lot::Mutex;
 
-/// The flag's store and the epoch's store.
-#[cfg(not(vswitch_weaken_publish))]
-const PUBLISH: Ordering = Ordering::Release;
-#[cfg(vswitch_weaken_publish)]
-const PUBLISH: Ordering = Ordering::Relaxed;
-#[cfg(not(vswitch_weaken_ack))]
-const ACKNOWLEDGE: Ordering = Ordering::Release;
-#[cfg(vswitch_weaken_ack)]
-const ACKNOWLEDGE: Ordering = Ordering::Relaxed;
-
-/// The primitives: the ordinary ones, or loom's when a model is checked.
-mod sync {
-    #[cfg(loom)]
-    pub use loom::sync::{
-        Arc, Mutex, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    };
-    #[cfg(not(loom))]
-    pub use std::sync::{
-        Arc, Mutex, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    };
-}
+use super::sync::{AtomicBool, AtomicU64, ack_load, ack_store, publish_load, publish_store};
 
 /// One published value.
 #[derive(Debug)]
@@ -44,20 +24,12 @@ struct Publication<T> {
     value: Arc<T>,
     epoch: u64,
     followed: AtomicBool,
-    next: RwLock<Option<Arc<Publication<T>>>>,
+    next: OnceLock<Arc<Publication<T>>>,
 }
 
 impl<T> Publication<T> {
     fn new(value: Arc<T>, epoch: u64) -> Arc<Self> {
-        Arc::new(Publication { value, epoch, followed: AtomicBool::new(false), next: RwLock::new(None) })
-    }
-
-    fn next(&self) -> Option<Arc<Self>> {
-        // A poisoned lock still holds what was written: nothing panics between writing and unlocking.
-        match self.next.read() {
-            Ok(next) => next.clone(),
-            Err(poisoned) => poisoned.into_inner().clone(),
-        }
+        Arc::new(Publication { value, epoch, followed: AtomicBool::new(false), next: OnceLock::new() })
     }
 }
 
@@ -90,7 +62,15 @@ pub struct Publisher<T> {
 /// A worker's end.
 #[derive(Debug)]
 pub struct Reader<T> {
+    // Fields drop in this order: a reader that ends lets go of its value before its seat says so, and so never holds
+    // the last reference to it.
     at: Arc<Publication<T>>,
+    place: Place,
+}
+
+/// The seat a reader sits on; free again when dropped.
+#[derive(Debug)]
+struct Place {
     seats: Arc<Vec<Seat>>,
     seat: usize,
 }
@@ -105,37 +85,28 @@ impl<T> Publisher<T> {
         }
     }
 
-    fn kept(&self) -> impl std::ops::DerefMut<Target = VecDeque<Arc<Publication<T>>>> {
-        match self.kept.lock() {
-            Ok(kept) => kept,
-            Err(poisoned) => poisoned.into_inner(),
-        }
-    }
-
     /// The reading end of seat `seat`; `None` when there is no such seat, or somebody sits there.
     #[must_use]
     pub fn reader(&self, seat: usize) -> Option<Reader<T>> {
-        let kept = self.kept();
+        let kept = self.kept.lock();
         let at = kept.back()?.clone();
         let free = &self.seats.get(seat)?.0;
-        if free.load(Ordering::Acquire) != GONE {
+        if free.load(ack_load()) != GONE {
             return None;
         }
-        free.store(at.epoch, ACKNOWLEDGE);
-        Some(Reader { at, seats: self.seats.clone(), seat })
+        free.store(at.epoch, ack_store());
+        Some(Reader { at, place: Place { seats: self.seats.clone(), seat } })
     }
 
     /// Publishes a value and returns its epoch.
     pub fn publish(&self, value: Arc<T>) -> u64 {
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock();
         let epoch = kept.back().map_or(0, |last| last.epoch + 1);
         let new = Publication::new(value, epoch);
         if let Some(last) = kept.back() {
-            match last.next.write() {
-                Ok(mut next) => *next = Some(new.clone()),
-                Err(poisoned) => *poisoned.into_inner() = Some(new.clone()),
-            }
-            last.followed.store(true, PUBLISH);
+            // The newest has no successor yet: its place is free.
+            let _free = last.next.set(new.clone());
+            last.followed.store(true, publish_store());
         }
         kept.push_back(new);
         epoch
@@ -144,16 +115,21 @@ impl<T> Publisher<T> {
     /// Each seat's epoch; `None` where nobody sits.
     #[must_use]
     pub fn epochs(&self) -> Vec<Option<u64>> {
-        self.seats.iter().map(|s| Some(s.0.load(Ordering::Acquire)).filter(|e| *e != GONE)).collect()
+        self.seats.iter().map(|s| Some(s.0.load(ack_load())).filter(|e| *e != GONE)).collect()
     }
 
     /// Drops what no reader is at any more.
     pub fn reclaim(&self) {
+        // Locked first: no reader sits down between the look at the seats and the drop.
+        let mut kept = self.kept.lock();
         let oldest = self.epochs().into_iter().flatten().min();
-        let mut kept = self.kept();
-        while kept.len() > 1 && kept.front().is_some_and(|p| oldest.is_none_or(|o| p.epoch < o)) {
-            kept.pop_front();
-        }
+        let newest = kept.back().map_or(0, |last| last.epoch);
+        let needed = oldest.unwrap_or(newest).min(newest);
+        let passed = kept.partition_point(|p| p.epoch < needed);
+        let passed: Vec<_> = kept.drain(..passed).collect();
+        // Values may be large: they are dropped after the lock.
+        drop(kept);
+        drop(passed);
     }
 
     /// Waits until every reader has reached `epoch`, then reclaims.
@@ -174,17 +150,10 @@ impl<T> Publisher<T> {
 }
 
 impl<T> Reader<T> {
-    /// Is there something newer? One load.
-    #[inline]
-    #[must_use]
-    pub fn is_stale(&self) -> bool {
-        self.at.followed.load(Ordering::Acquire)
-    }
-
     /// The newest value, for one turn. Allocates and frees nothing.
     #[inline]
     pub fn current(&mut self) -> &T {
-        if self.is_stale() {
+        if self.at.followed.load(publish_load()) {
             self.step();
         }
         &self.at.value
@@ -192,57 +161,27 @@ impl<T> Reader<T> {
 
     #[cold]
     fn step(&mut self) {
-        while self.is_stale() {
-            let Some(next) = self.at.next() else { break };
+        while self.at.followed.load(publish_load()) {
+            let Some(next) = self.at.next.get().cloned() else {
+                break;
+            };
             // Never the last reference: the publisher keeps it until the epoch below is seen.
             self.at = next;
         }
+        self.place.tell(self.at.epoch);
+    }
+}
+
+impl Place {
+    fn tell(&self, epoch: u64) {
         if let Some(seat) = self.seats.get(self.seat) {
-            seat.0.store(self.at.epoch, ACKNOWLEDGE);
+            seat.0.store(epoch, ack_store());
         }
     }
 }
 
-impl<T> Drop for Reader<T> {
+impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(seat) = self.seats.get(self.seat) {
-            seat.0.store(GONE, ACKNOWLEDGE);
-        }
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn old_values_live_until_every_reader_has_moved_and_die_on_the_publisher() {
-        let first = Arc::new(1);
-        let publisher = Publisher::new(first.clone(), 2);
-        let (mut a, mut b) = (publisher.reader(0).unwrap(), publisher.reader(1).unwrap());
-        assert!(publisher.reader(0).is_none(), "the seat is taken");
-        let epoch = publisher.publish(Arc::new(2));
-        assert_eq!(*a.current(), 2);
-        assert!(publisher.wait_until_seen(epoch, Duration::ZERO).is_err());
-        assert_eq!(Arc::strong_count(&first), 2, "b is still there");
-        assert_eq!(*b.current(), 2);
-        publisher.wait_until_seen(epoch, Duration::ZERO).unwrap();
-        assert_eq!(Arc::strong_count(&first), 1);
-    }
-
-    #[test]
-    fn a_reader_skips_to_the_newest_and_a_gone_reader_holds_nothing_up() {
-        let publisher = Publisher::new(Arc::new(0), 2);
-        let mut a = publisher.reader(0).unwrap();
-        let b = publisher.reader(1).unwrap();
-        for n in 1..=5 {
-            publisher.publish(Arc::new(n));
-        }
-        assert_eq!(*a.current(), 5);
-        drop(b);
-        publisher.wait_until_seen(5, Duration::ZERO).unwrap();
-        assert_eq!(publisher.epochs(), [Some(5), None]);
-        assert!(publisher.reader(1).is_some(), "the seat is free again");
+        self.tell(GONE);
     }
 }
