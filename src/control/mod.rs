@@ -88,3 +88,10 @@ fn tree((name, text): Named) -> (Sink, Option<Value>) {
         }
     }
 }
+
+/// Fuzz entry: any bytes, split at the first zero, are an inventory and a mirror file; an answer comes, never a panic.
+pub fn fuzz_objects(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (inventory, mirror) = text.split_once('\0').unwrap_or((&text, ""));
+    let _ = model_from_json(("inventory", inventory), ("mirror", mirror), &Config::default());
+}

@@ -189,11 +189,11 @@ impl EniPort {
 
 impl VhostEvents for EniPort {
     fn connected(&self, _vid: Vid) {
-        *self.fault.lock() = None;
         self.enabled.store(0, SeqCst);
     }
 
     fn new_device(&self, vid: Vid) {
+        *self.fault.lock() = None;
         self.features.store(vhost::features(vid), SeqCst);
         self.connections.fetch_add(1, SeqCst);
         self.compare_mtu(vid);

@@ -3,6 +3,7 @@
 
 pub mod env;
 pub mod explain;
+pub mod fuzz;
 pub mod pcap;
 mod verdicts;
 

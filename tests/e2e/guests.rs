@@ -76,7 +76,7 @@ fn more_queues_than_offered_are_refused() {
     assert!(error.contains("queue pairs"), "{error}");
     drop(greedy);
     let mut modest = switch.guest_like(0, |c| c.queue_pairs = 1);
-    let mut other = switch.guest(1);
+    let mut other = switch.guest_like(1, |c| c.queue_pairs = 1);
     exchange((0, &mut modest), (1, &mut other), 100, 100);
 }
 
