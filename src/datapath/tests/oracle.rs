@@ -97,7 +97,7 @@ proptest! {
             let (from, to) = if outbound { (&a, peer) } else { (peer, &a) };
             let mac = if far { ROUTER } else { to.mac };
             let frame = raw_frame((mac, from.mac), (from.primary, to.primary), protocol, &transport);
-            let got = world.send(&from.id.to_string(), &[frame]);
+            let got = world.send(from.id.as_ref(), &[frame]);
             let vnis: Vec<u32> = got[1..].iter().map(|g| u32::from(g.1[48])).collect();
             let (sport, dport) = if matches!(protocol, 6 | 17) { (sport, dport) } else { (0, 0) };
             let wanted = expected(&world.model, 0, outbound, (from.primary, to.primary, protocol, sport, dport));
