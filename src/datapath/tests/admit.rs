@@ -80,7 +80,7 @@ fn padding_is_forwarded_and_never_copied() {
     let (a, b) = (world.eni(A), world.eni(B));
     let mut frame = ip_frame(&a, &b, 17, &udp(1, 2, 0));
     frame.resize(60, 0xee);
-    let got = world.send(A, &[frame.clone()]);
+    let got = world.send(A, std::slice::from_ref(&frame));
     assert_eq!(got[0], (B.to_owned(), frame.clone()));
     assert_eq!(&got[1].1[50..], &frame[..42], "14 + IP total length bytes");
 }

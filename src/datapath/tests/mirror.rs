@@ -15,7 +15,7 @@ fn a_copy_is_the_original_in_vxlan() {
     let mut world = World::new(&everything());
     let (a, b, c) = (world.eni(A), world.eni(B), world.eni(C));
     let frame = ip_frame(&a, &b, 17, &udp(1000, 2000, 33));
-    let got = world.send(A, &[frame.clone()]);
+    let got = world.send(A, std::slice::from_ref(&frame));
     let copies = copies(&got);
     assert_eq!(copies.len(), 1);
     let sliced = etherparse::SlicedPacket::from_ethernet(copies[0]).unwrap();
@@ -62,7 +62,7 @@ fn cuts_at_every_boundary() {
             World::new(&mirror(&[(session("s1", 1, length, target), &[rule(1, "accept", "ALL", "-1/-1")])]));
         let (a, b) = (world.eni(A), world.eni(B));
         let frame = ip_frame(&a, &b, 17, &udp(1, 2, total - 28));
-        let got = world.send(A, &[frame.clone()]);
+        let got = world.send(A, std::slice::from_ref(&frame));
         let copy = &got.iter().find(|g| g.0 == target).unwrap().1;
         assert_eq!(&copy[50..], &frame[..14 + kept], "{length} {target} {total}");
         let verdicts = world.verdicts();
@@ -129,7 +129,7 @@ fn rewriting_never_shows_in_an_outbound_copy_and_always_in_an_inbound_one() {
     let mut world = World::new(&everything());
     let (a, d) = (world.eni(A), world.eni(D));
     let out = raw_frame((ROUTER, a.mac), (a.primary, d.primary), 17, &udp(1, 2, 5));
-    let got = world.send(A, &[out.clone()]);
+    let got = world.send(A, std::slice::from_ref(&out));
     assert_eq!(&copies(&got)[0][50..], &out[..]);
     let back = raw_frame((ROUTER, d.mac), (d.primary, a.primary), 17, &udp(2, 1, 5));
     let got = world.send(D, &[back]);

@@ -87,31 +87,31 @@ fn every_reason_is_brought_about() {
     }
     let (a, b, c) = (world.eni(A), world.eni(B), world.eni(C));
     let good = ip_frame(&a, &b, 17, &udp(1, 2, 0));
-    let copy = world.send(A, &[good.clone()]).into_iter().find(|g| g.0 == C).unwrap().1;
+    let copy = world.send(A, std::slice::from_ref(&good)).into_iter().find(|g| g.0 == C).unwrap().1;
     world.send(C, &[ip_frame(&c, &a, 1, &[&[3, 3, 0, 0, 0, 0, 0, 0], &copy[14..]].concat())]);
     world.env.denied_port = Some((Direction::Outbound, 2));
-    world.send(A, &[good.clone()]);
+    world.send(A, std::slice::from_ref(&good));
     world.env.denied_port = None;
     world.env.buffers = Some(0);
     world.send(A, &[good.clone(), arp(1, (a.mac, a.primary), b.primary)]);
     world.env.buffers = None;
     world.env.room.extend([(b.slot, 0), (c.slot, 0)]);
-    world.send(A, &[good.clone()]);
+    world.send(A, std::slice::from_ref(&good));
     world.env.down.extend([b.slot, c.slot]);
-    world.send(A, &[good.clone()]);
+    world.send(A, std::slice::from_ref(&good));
     moved(&world, &mut seen);
     // A locked account, a target in another VPC, and a target that is a source by hand-made configuration.
     world.model.sessions[0].locked = true;
     world.recompile();
-    world.send(A, &[good.clone()]);
+    world.send(A, std::slice::from_ref(&good));
     moved(&world, &mut seen);
     let mut world = World::new(&to_c.replace("\"eni-c\"", "\"eni-x\""));
-    world.send(A, &[good.clone()]);
+    world.send(A, std::slice::from_ref(&good));
     moved(&world, &mut seen);
     let mut world = World::new(&to_c);
     world.model.sessions[0].sources.push(2);
     world.recompile();
-    world.send(A, &[good.clone()]);
+    world.send(A, std::slice::from_ref(&good));
     world.send(C, &[ip_frame(&c, &a, 1, &[&[3, 3, 0, 0, 0, 0, 0, 0], &copy[14..]].concat())]);
     moved(&world, &mut seen);
 

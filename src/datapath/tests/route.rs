@@ -8,7 +8,7 @@ use crate::wire::checksum;
 fn inside_a_subnet_a_frame_stays_as_it_is() {
     let mut world = World::new(&mirror(&[]));
     let frame = ip_frame(&world.eni(A), &world.eni(B), 17, &udp(1, 2, 9));
-    assert_eq!(world.send(A, &[frame.clone()]), [(B.to_owned(), frame)]);
+    assert_eq!(world.send(A, std::slice::from_ref(&frame)), [(B.to_owned(), frame)]);
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn across_subnets_ttl_macs_and_checksum_change() {
     let mut world = World::new(&mirror(&[]));
     let (a, d) = (world.eni(A), world.eni(D));
     let frame = raw_frame((ROUTER, a.mac), (a.primary, d.primary), 17, &udp(1, 2, 9));
-    let got = world.send(A, &[frame.clone()]);
+    let got = world.send(A, std::slice::from_ref(&frame));
     let (to, got) = &got[0];
     assert_eq!(to, D);
     assert_eq!(&got[..12], &[d.mac.0, ROUTER.0].concat());

@@ -15,7 +15,7 @@ fn a_packet_crosses_before_its_receiver_s_side() {
     let mut world = world();
     let (a, b) = (world.eni(A), world.eni(B));
     let frame = ip_frame(&a, &b, 17, &udp(1, 2, 0));
-    let here = world.send(A, &[frame.clone()]);
+    let here = world.send(A, std::slice::from_ref(&frame));
     assert_eq!(here.len(), 1, "the copy to c stays here");
     assert_eq!(world.eni(A).counters.in_flight(), 1);
     assert_eq!(world.arrive(), [(B.to_owned(), frame)]);
