@@ -38,9 +38,9 @@ fn sixty_four_ports_each_with_its_neighbour() {
         guest.connect(crate::switch::PATIENCE).unwrap();
     }
     assert!(wait_until(|| switch.metric("vswitch_eni_up", &[]) == 64));
-    for n in 0..64 {
+    for (n, guest) in guests.iter_mut().enumerate() {
         for count in 0..30 {
-            send(&mut guests[n], &numbered(n, (n + 1) % 64, count, 100));
+            send(guest, &numbered(n, (n + 1) % 64, count, 100));
         }
     }
     for (n, guest) in guests.iter_mut().enumerate() {
