@@ -1,5 +1,6 @@
 //! `vswitch run`: from a configuration file to a running switch, and back to nothing.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,7 +54,11 @@ pub fn run(path: &Path) -> Result<(), Failure> {
 fn log_to_stderr(level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
     // A second subscriber in one process (tests) keeps the first.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// Listeners first, so that a taken port fails before guests are served; then the objects; then ready.

@@ -10,4 +10,5 @@ mod guests;
 mod mirroring;
 mod reload;
 mod replay;
+mod second_opinion;
 mod switch;

@@ -9,5 +9,7 @@ pub mod port;
 mod queue;
 mod ring;
 mod split;
+#[cfg(test)]
+mod tests;
 
 pub use port::{GuestPort, PortConfig, Role};
