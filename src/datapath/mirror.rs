@@ -40,8 +40,7 @@ pub(super) fn mirror<E: Env>(
     }
     let mut verdicts = [Match::None; BURST];
     mirror.tables[d].classifier.classify(&keys, &mut verdicts);
-    let counters = source.counters.clone();
-    let block = counters.of(env.worker());
+    let block = source.counters.of(env.worker());
     block.seen[d].add(asked as u64);
     for (verdict, lane) in verdicts[..asked].iter().zip(lane_of) {
         let lane = usize::from(lane);
