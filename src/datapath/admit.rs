@@ -17,11 +17,8 @@ pub(super) fn admit<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst:
         let Some(buf) = burst.bufs[lane].as_ref() else {
             continue;
         };
-        match judge(snapshot, subnet, from, buf.head(), buf.len()) {
-            Judgement::Pass(headers) => {
-                burst.headers[lane] = headers;
-                continue;
-            }
+        match judge(snapshot, subnet, from, buf.head(), buf.len(), &mut burst.headers[lane]) {
+            Judgement::Pass => continue,
             Judgement::Drop(reason) => drop_packet(env, from, Direction::Outbound, lane, reason),
             Judgement::Arp => {
                 let Some(frame) = buf.head().first_chunk::<{ arp::LOOKED_AT }>().copied() else {
@@ -42,15 +39,23 @@ pub(super) fn admit<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst:
 }
 
 enum Judgement {
-    Pass(Headers),
+    Pass,
     Drop(Reason),
     Arp,
     /// Consumed for the first reason, excluded from mirroring for the second.
     Consume(Reason, Reason),
 }
 
-fn judge(snapshot: &Snapshot, subnet: &Subnet, from: &Eni, frame: &[u8], len: usize) -> Judgement {
-    let kind = match parse(frame) {
+#[inline]
+fn judge(
+    snapshot: &Snapshot,
+    subnet: &Subnet,
+    from: &Eni,
+    frame: &[u8],
+    len: usize,
+    headers: &mut Headers,
+) -> Judgement {
+    let kind = match parse(frame, headers) {
         Ok(kind) => kind,
         Err(reason) => return Judgement::Drop(reason),
     };
@@ -60,32 +65,38 @@ fn judge(snapshot: &Snapshot, subnet: &Subnet, from: &Eni, frame: &[u8], len: us
     if ethernet::source(frame) != Some(from.mac) {
         return Judgement::Drop(Reason::SpoofedMac);
     }
-    let Kind::Ipv4(headers) = kind else {
+    if kind == Kind::Arp {
         return Judgement::Arp;
-    };
-    let refused = too_long(from, &headers, len)
-        .or_else(|| spoofed(from, &headers))
-        .or_else(|| no_unicast(subnet, frame, &headers));
-    if let Some(reason) = refused {
+    }
+    if let Some(reason) = too_long(from, headers, len) {
         return Judgement::Drop(reason);
     }
-    if quotes_a_copy(snapshot, from, frame, &headers) {
+    if let Some(reason) = spoofed(from, headers) {
+        return Judgement::Drop(reason);
+    }
+    if let Some(reason) = no_unicast(subnet, frame, headers) {
+        return Judgement::Drop(reason);
+    }
+    if quotes_a_copy(snapshot, from, frame, headers) {
         return Judgement::Consume(Reason::CopyFeedback, Reason::CopyFeedback);
     }
-    Judgement::Pass(headers)
+    Judgement::Pass
 }
 
 /// Padding may not be longer than the MTU allows either: it is forwarded.
+#[inline]
 fn too_long(from: &Eni, headers: &Headers, len: usize) -> Option<Reason> {
     (headers.ip.total > from.mtu.0 || len > from.mtu.frame().0 as usize).then_some(Reason::TooLong)
 }
 
+#[inline]
 fn spoofed(from: &Eni, headers: &Headers) -> Option<Reason> {
     let dhcp_client =
-        headers.ip.source == 0 && headers.ip.protocol == protocol::UDP && headers.ip.ports == Ports::Known(68, 67);
+        headers.ip.source == 0 && headers.ip.protocol == protocol::UDP && headers.ip.ports() == Ports::Known(68, 67);
     (!from.has_address(headers.ip.source) && !dhcp_client).then_some(Reason::SpoofedIp)
 }
 
+#[inline]
 fn no_unicast(subnet: &Subnet, frame: &[u8], headers: &Headers) -> Option<Reason> {
     let to = ethernet::destination(frame).unwrap_or_default();
     let ip = headers.ip.destination;
@@ -99,6 +110,7 @@ fn no_unicast(subnet: &Subnet, frame: &[u8], headers: &Headers) -> Option<Reason
 }
 
 /// An ICMP error by which a target complains about a copy it got; it is meant for us, not for the source.
+#[inline]
 fn quotes_a_copy(snapshot: &Snapshot, from: &Eni, frame: &[u8], headers: &Headers) -> bool {
     if headers.ip.protocol != protocol::ICMP {
         return false;

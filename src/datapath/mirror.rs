@@ -80,7 +80,7 @@ pub(super) fn exclude<E: Env>(env: &mut E, source: &Eni, direction: Direction, l
 
 fn never_mirrored(snapshot: &Snapshot, direction: Direction, headers: &Headers) -> Option<Reason> {
     let ip = &headers.ip;
-    if ip.protocol == protocol::UDP && matches!(ip.ports, Ports::Known(67, 68) | Ports::Known(68, 67)) {
+    if ip.protocol == protocol::UDP && matches!(ip.ports(), Ports::Known(67, 68) | Ports::Known(68, 67)) {
         return Some(Reason::Dhcp);
     }
     let remote = match direction {
@@ -92,7 +92,7 @@ fn never_mirrored(snapshot: &Snapshot, direction: Direction, headers: &Headers) 
 
 fn key(headers: &Headers) -> Key {
     let ip = &headers.ip;
-    Key { src: ip.source, dst: ip.destination, protocol: ip.protocol, ports: ip.ports }
+    Key { src: ip.source, dst: ip.destination, protocol: ip.protocol, ports: ip.ports() }
 }
 
 /// Makes the copy of one matched packet.

@@ -104,11 +104,9 @@ pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst
 fn receive<E: Env>(env: &E, snapshot: &Snapshot, lanes: Lanes, meta: &Meta, burst: &mut Burst<E::Buf>) {
     let known = snapshot.eni_of(meta.to, meta.to_generation).is_some();
     for lane in lanes {
-        match burst.buf(lane).map(|b| parse(b.head())) {
-            Some(Ok(Kind::Ipv4(headers))) if known => {
-                burst.headers[lane] = headers;
-                burst.to[lane] = meta.to;
-            }
+        let buf = burst.bufs.get(lane).and_then(Option::as_ref);
+        match buf.map(|b| parse(b.head(), &mut burst.headers[lane])) {
+            Some(Ok(Kind::Ipv4)) if known => burst.to[lane] = meta.to,
             _ => {
                 // The receiver left while the packet was on the ring.
                 let from = snapshot.counters_of(meta.from, meta.from_generation);

@@ -9,7 +9,7 @@ use crate::wire::{be16, hash};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// IPv4 with sound headers.
-    Ipv4(Headers),
+    Ipv4,
     /// ARP; its own bytes are not looked at yet.
     Arp,
     /// Reverse ARP.
@@ -33,7 +33,7 @@ impl Headers {
     /// The flow hash of these headers; fragments hash by addresses and protocol alone.
     #[must_use]
     pub fn flow_hash(&self) -> u64 {
-        let ports = match self.ip.ports {
+        let ports = match self.ip.ports() {
             ipv4::Ports::Known(source, destination) if !self.ip.fragment => Some((source, destination)),
             _ => None,
         };
@@ -41,22 +41,23 @@ impl Headers {
     }
 }
 
-/// Looks at the headers of a frame.
+/// Looks at the headers of a frame; those of IPv4 go into `headers`.
 ///
 /// # Errors
 /// The reason for which the frame may not pass.
 #[inline]
-pub fn parse(frame: &[u8]) -> Result<Kind, Reason> {
+pub fn parse(frame: &[u8], headers: &mut Headers) -> Result<Kind, Reason> {
     let kind = be16(frame, 12).ok_or(Reason::ShortFrame)?;
     match kind {
         ethertype::IPV4 => {
             let packet = frame.get(ethernet::HEADER..).ok_or(Reason::ShortFrame)?;
-            ipv4::parse(packet).map(|ip| Kind::Ipv4(Headers { ip })).map_err(|m| match m {
-                Malformed::Short => Reason::ShortFrame,
-                Malformed::Header => Reason::BadIpHeader,
-                Malformed::Length => Reason::BadIpLength,
-                Malformed::L4 => Reason::BadL4Header,
-            })
+            match ipv4::parse(packet, &mut headers.ip) {
+                Ok(()) => Ok(Kind::Ipv4),
+                Err(Malformed::Short) => Err(Reason::ShortFrame),
+                Err(Malformed::Header) => Err(Reason::BadIpHeader),
+                Err(Malformed::Length) => Err(Reason::BadIpLength),
+                Err(Malformed::L4) => Err(Reason::BadL4Header),
+            }
         }
         ethertype::ARP => Ok(Kind::Arp),
         ethertype::RARP => Ok(Kind::Rarp),

@@ -103,7 +103,7 @@ impl Env for HeapEnv {
 
     fn admits(&mut self, _eni: &Eni, direction: Direction, headers: &Headers) -> bool {
         use crate::wire::ipv4::Ports;
-        !matches!((self.denied_port, headers.ip.ports),
+        !matches!((self.denied_port, headers.ip.ports()),
             (Some((d, port)), Ports::Known(_, to)) if d == direction && port == to)
     }
 

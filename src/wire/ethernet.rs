@@ -24,12 +24,14 @@ pub mod ethertype {
 }
 
 /// Destination address. `frame` holds at least [`HEADER`] bytes, else `None`.
+#[inline]
 #[must_use]
 pub fn destination(frame: &[u8]) -> Option<Mac> {
     frame.first_chunk::<6>().map(|m| Mac(*m))
 }
 
 /// Source address. `frame` holds at least [`HEADER`] bytes, else `None`.
+#[inline]
 #[must_use]
 pub fn source(frame: &[u8]) -> Option<Mac> {
     frame.get(6..12).and_then(|m| m.first_chunk::<6>()).map(|m| Mac(*m))

@@ -84,6 +84,7 @@ impl FromStr for Mac {
 }
 
 /// Two bytes, network order, at `at`; `None` when the slice ends before them.
+#[inline]
 #[must_use]
 pub fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     let b = bytes.get(at..at.checked_add(2)?)?;
@@ -91,6 +92,7 @@ pub fn be16(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 /// Four bytes, network order, at `at`; `None` when the slice ends before them.
+#[inline]
 #[must_use]
 pub fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     let b = bytes.get(at..at.checked_add(4)?)?;
