@@ -10,6 +10,7 @@ const FUNCTIONS: &[&str] = &[
     "ds_.*",
     "rte_eal_init",
     "rte_eal_cleanup",
+    "rte_eal_get_runtime_dir",
     "rte_eal_hotplug_add",
     "rte_eal_hotplug_remove",
     "rte_eth_dev_configure",

@@ -46,6 +46,7 @@ fn the_door() {
     };
     let eal = Eal::init(&settings).unwrap();
     assert_eq!(Eal::init(&settings).unwrap_err(), EalError::Again);
+    assert!(!Path::new("/var/run/dpdk").join(&settings.file_prefix).exists(), "no leftovers");
     let pool = Mempool::new(eal, "door", SizeClass::Std1500, 511, 0).unwrap();
     assert!(Mempool::new(eal, "door", SizeClass::Std1500, 511, 0).is_err(), "the name is taken");
     let _lcore = LcoreCtx::enter(eal, settings.control_cpu).unwrap();

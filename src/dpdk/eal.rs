@@ -1,6 +1,7 @@
 //! DPDK's environment: built once from checked settings, nothing left behind.
 
 use std::ffi::{CStr, CString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -87,8 +88,17 @@ impl Eal {
         if result < 0 {
             return Err(EalError::Init(last_error()));
         }
+        leave_no_folder();
         Ok(&EAL)
     }
+}
+
+/// EAL makes a run-time folder in any case; nothing is in it with `--in-memory`, and a kill would leave it behind.
+fn leave_no_folder() {
+    // SAFETY: EAL runs; the result is a static NUL-terminated string.
+    let folder = unsafe { CStr::from_ptr(dpdk_sys::rte_eal_get_runtime_dir()) };
+    // A folder that is not empty stays.
+    let _ = std::fs::remove_dir(Path::new(std::ffi::OsStr::from_bytes(folder.to_bytes())));
 }
 
 /// The DPDK that the process runs with, such as `DPDK 22.11.11`.

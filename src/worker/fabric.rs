@@ -76,6 +76,9 @@ impl Fabric for LiveFabric {
         if let Some(old) = ports.remove(&eni.id) {
             old.port.close();
         }
+        if let Some(folder) = spec.socket.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|e| format!("{}: {}: {e}", eni.id, folder.display()))?;
+        }
         let turn = self.workers.lock().turn(worker);
         let port = EniPort::open(spec, turn).map_err(|e| format!("{}: {e}", eni.id))?;
         ports.insert(eni.id.clone(), Open { port, worker, mac: Mac(eni.mac) });
