@@ -1,0 +1,3 @@
+//! `vswitch-perf`: measures the switch beside its peers.
+
+fn main() {}

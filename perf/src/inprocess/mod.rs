@@ -1,0 +1,1 @@
+//! Guests that each worker's own thread emulates, between its turns.

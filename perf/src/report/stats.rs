@@ -1,0 +1,1 @@
+//! Medians, spreads and the ratio of two contenders with its confidence interval.

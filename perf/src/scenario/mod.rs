@@ -1,0 +1,3 @@
+//! What to measure, as data: `perf/scenarios/*.toml`.
+
+pub mod rules;
