@@ -121,7 +121,15 @@ impl GuestPort {
             offset += Queue::bytes(config.packed, config.queue_size, lens[q % 2]);
         }
         let listener = listen(&config.socket, config.role)?;
-        Ok(GuestPort { config, memory, queues, listener, conversation: None, stalled: false, ignore_queue_limit: false })
+        Ok(GuestPort {
+            config,
+            memory,
+            queues,
+            listener,
+            conversation: None,
+            stalled: false,
+            ignore_queue_limit: false,
+        })
     }
 
     /// Waits for the switch and brings all queues up, with fresh rings.
@@ -136,8 +144,7 @@ impl GuestPort {
             queue_pairs: self.config.queue_pairs,
             ignore_queue_limit: self.ignore_queue_limit,
         };
-        let mut conversation =
-            Conversation::open(self.listener.as_ref(), &self.config.socket, &wishes, patience)?;
+        let mut conversation = Conversation::open(self.listener.as_ref(), &self.config.socket, &wishes, patience)?;
         self.start(&mut conversation)?;
         self.conversation = Some(conversation);
         Ok(())

@@ -63,5 +63,5 @@ fn filler(n: usize) -> FilterRule {
         2 => (Some(1), net(0, 0), inside, None),
         _ => (Some(17), net(0, 0), net(0x0a00_0000, 8), port(n32 * 13 % 40_000)),
     };
-    FilterRule { accept: n % 3 != 0, protocol, source, destination, source_ports: None, destination_ports }
+    FilterRule { accept: !n.is_multiple_of(3), protocol, source, destination, source_ports: None, destination_ports }
 }

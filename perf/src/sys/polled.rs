@@ -54,7 +54,11 @@ impl Layout {
     pub fn areas(self, offset: usize) -> [usize; 3] {
         let n = usize::from(self.size);
         let second = offset + 16 * n;
-        if self.packed { [offset, second, second + 64] } else { [offset, second, second + (6 + 2 * n).next_multiple_of(64)] }
+        if self.packed {
+            [offset, second, second + 64]
+        } else {
+            [offset, second, second + (6 + 2 * n).next_multiple_of(64)]
+        }
     }
 
     /// The base that a backend starts from (vhost-user specification, "Vring descriptor indices").
@@ -171,7 +175,9 @@ impl Ring {
     fn used_entry(&self, counter: u64) -> (u32, u32) {
         let at = self.at(self.used + 4 + 8 * self.place(counter));
         // SAFETY: eight bytes of the used ring, aligned to 4; the device wrote them before its index.
-        unsafe { (u32::from_le(at.cast::<u32>().read_volatile()), u32::from_le(at.add(4).cast::<u32>().read_volatile())) }
+        unsafe {
+            (u32::from_le(at.cast::<u32>().read_volatile()), u32::from_le(at.add(4).cast::<u32>().read_volatile()))
+        }
     }
 
     /// Counts up to the device's 16-bit index, from a counter that is at most a ring behind.
@@ -314,7 +320,13 @@ impl PolledRx {
     /// A queue at `offset` (a multiple of 4096) with [`Layout::bytes`] behind it inside `memory`.
     #[must_use]
     pub fn new(memory: Arc<Memory>, offset: usize, layout: Layout) -> Self {
-        PolledRx { ring: Ring::new(memory, offset, layout), given: 0, seen: 0, taken: 0, whole: Vec::with_capacity(1 << 16) }
+        PolledRx {
+            ring: Ring::new(memory, offset, layout),
+            given: 0,
+            seen: 0,
+            taken: 0,
+            whole: Vec::with_capacity(1 << 16),
+        }
     }
 
     /// Starts anew, with all buffers given to the device.
@@ -357,7 +369,7 @@ impl PolledRx {
     /// The next frame, until [`PolledRx::give_back`]. Calls `look` with its bytes; `false` when there is none.
     #[inline]
     pub fn next(&mut self, look: impl FnOnce(&[u8])) -> bool {
-        if self.taken - self.given_floor() >= self.ring.mask + 1 {
+        if self.taken - self.given_floor() > self.ring.mask {
             return false;
         }
         let Some((place, len)) = self.advance() else {
