@@ -11,6 +11,7 @@ pub mod generator;
 pub mod guest;
 #[cfg(feature = "dpdk")]
 pub mod inprocess;
+pub mod measure;
 pub mod report;
 pub mod scenario;
 #[cfg(feature = "dpdk")]
