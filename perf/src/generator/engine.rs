@@ -1,6 +1,7 @@
 //! All guests of a run, a turn at a time.
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use super::port::PolledPort;
 use crate::sys::cpu::tsc;
@@ -14,7 +15,7 @@ const TAKE: usize = 96;
 const WRONG: usize = 8;
 
 /// How the collector takes its copies.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Target {
     /// As fast as it can.
     Fast,
@@ -275,6 +276,12 @@ impl Engine {
         let taken = self.latency.clone();
         self.latency.reset();
         taken
+    }
+
+    /// A histogram with nothing in it.
+    #[must_use]
+    pub(super) fn no_latency(&self) -> Histogram<u64> {
+        Histogram::new_from(&self.latency)
     }
 
     /// Frames that the contender holds of the senders'.

@@ -9,4 +9,4 @@ mod run;
 
 pub use engine::{Counts, Engine, Plan, Target};
 pub use port::{PolledPort, PortSetup};
-pub use run::{Outcome, Pace, run};
+pub use run::{Course, Outcome, Pace, run};

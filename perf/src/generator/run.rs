@@ -1,4 +1,4 @@
-//! An engine on a CPU of its own: warm-up, a measured window, and a quiet end at which everything is counted.
+//! The course of a run: warm-up, a measured window, and a quiet end at which everything is counted.
 
 use std::time::Duration;
 
@@ -8,15 +8,17 @@ use super::engine::{Counts, Engine};
 use crate::sys::cpu::{tsc, tsc_hz};
 use crate::traffic::Seen;
 
-/// Turns between two looks at the clock and at `stop`.
+/// Turns between two looks at the clock, of an engine with a thread of its own.
 const LOOK: u32 = 64;
+/// The same where packets are sent at a rate: they are to leave one by one.
+const LOOK_PACED: u32 = 1;
 /// Nothing has arrived for so long: everything has.
 const QUIET: Duration = Duration::from_millis(30);
 /// Longest wait for that.
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// How long, and how fast.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
     /// Not measured.
     pub warmup: Duration,
@@ -75,79 +77,115 @@ impl Outcome {
     }
 }
 
+/// Where a run is on its course. Whoever owns the engine's thread calls [`Course::step`] until it is over.
+#[derive(Debug)]
+pub struct Course {
+    pace: Pace,
+    hz: f64,
+    begin: u64,
+    from: u64,
+    until: u64,
+    opened: Option<(u64, Counts)>,
+    window: Option<(f64, Counts, Histogram<u64>)>,
+    /// When the drain began, and when something last moved.
+    drain: Option<(u64, u64)>,
+    interrupted: bool,
+}
+
+impl Course {
+    /// A course that begins now; `hz` is the TSC's.
+    #[must_use]
+    pub fn new(pace: &Pace, hz: f64, engine: &mut Engine) -> Self {
+        let cycles = |d: Duration| (d.as_secs_f64() * hz) as u64;
+        let begin = tsc();
+        engine.allow(if pace.rate.is_some() { 0 } else { u64::MAX });
+        Course {
+            pace: *pace,
+            hz,
+            begin,
+            from: begin + cycles(pace.warmup),
+            until: begin + cycles(pace.warmup + pace.measure),
+            opened: None,
+            window: None,
+            drain: None,
+            interrupted: false,
+        }
+    }
+
+    /// Sends nothing more; what was measured so far counts.
+    pub const fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// So many turns of the engine; `false` when the run is over.
+    #[inline]
+    pub fn step(&mut self, engine: &mut Engine, turns: u32) -> bool {
+        let now = tsc();
+        if let Some((began, last)) = self.drain {
+            return self.drain(engine, now, began, last);
+        }
+        if self.opened.is_none() && now >= self.from {
+            engine.take_latency();
+            self.opened = Some((now, engine.counts()));
+        }
+        if now >= self.until || self.interrupted {
+            let (start, before) = self.opened.unwrap_or((self.begin, Counts::default()));
+            let seconds = (now - start) as f64 / self.hz;
+            self.window = Some((seconds, difference(&engine.counts(), &before), engine.take_latency()));
+            engine.allow(0);
+            self.drain = Some((now, now));
+            return true;
+        }
+        if let Some(rate) = self.pace.rate {
+            let due = ((now - self.begin) as f64 / self.hz * rate) as u64;
+            engine.allow(due.saturating_sub(engine.counts().sent).div_ceil(2));
+        }
+        for _ in 0..turns {
+            engine.turn();
+        }
+        engine.pace_collector(self.hz);
+        true
+    }
+
+    /// Nothing more is sent; what is under way arrives.
+    fn drain(&mut self, engine: &mut Engine, now: u64, began: u64, last: u64) -> bool {
+        let moved = engine.turn();
+        engine.pace_collector(self.hz);
+        self.drain = Some((began, if moved { now } else { last }));
+        let quiet = now.saturating_sub(last) as f64 / self.hz > QUIET.as_secs_f64();
+        !(quiet && engine.outstanding() == 0 || (now - began) as f64 / self.hz > DRAIN.as_secs_f64())
+    }
+
+    /// What it showed, once it is over.
+    #[must_use]
+    pub fn outcome(self, engine: &Engine) -> Outcome {
+        let nothing = || (f64::MIN_POSITIVE, Counts::default(), engine.no_latency());
+        let (seconds, window, latency) = self.window.unwrap_or_else(nothing);
+        let (service, copies) = engine.seen();
+        Outcome {
+            seconds,
+            window,
+            total: engine.counts(),
+            service,
+            copies,
+            wrong: engine.wrong(),
+            latency,
+            hz: self.hz,
+            interrupted: self.interrupted,
+        }
+    }
+}
+
 /// Runs the engine on the calling thread. `stop` is asked every few microseconds.
 pub fn run(engine: &mut Engine, pace: &Pace, stop: &dyn Fn() -> bool) -> Outcome {
-    let hz = tsc_hz();
-    let cycles = |d: Duration| (d.as_secs_f64() * hz) as u64;
-    let begin = tsc();
-    let (from, until) = (begin + cycles(pace.warmup), begin + cycles(pace.warmup + pace.measure));
-    let mut opened = None;
-    let mut interrupted = false;
-    let mut now = begin;
-    engine.allow(if pace.rate.is_some() { 0 } else { u64::MAX });
-    while now < until {
-        if opened.is_none() && now >= from {
-            engine.take_latency();
-            opened = Some((now, engine.counts()));
-        }
-        if let Some(rate) = pace.rate {
-            for _ in 0..LOOK / 8 {
-                pace_senders(engine, rate, tsc() - begin, hz);
-                engine.turn();
-            }
-        } else {
-            for _ in 0..LOOK {
-                engine.turn();
-            }
-        }
-        engine.pace_collector(hz);
+    let turns = if pace.rate.is_some() { LOOK_PACED } else { LOOK };
+    let mut course = Course::new(pace, tsc_hz(), engine);
+    while course.step(engine, turns) {
         if stop() {
-            interrupted = true;
-            break;
-        }
-        now = tsc();
-    }
-    let (start, before) = opened.unwrap_or((begin, Counts::default()));
-    let (seconds, window) = ((tsc() - start) as f64 / hz, difference(&engine.counts(), &before));
-    let latency = engine.take_latency();
-    drain(engine, hz);
-    let (service, copies) = engine.seen();
-    Outcome {
-        seconds,
-        window,
-        total: engine.counts(),
-        service,
-        copies,
-        wrong: engine.wrong(),
-        latency,
-        hz,
-        interrupted,
-    }
-}
-
-/// Each sender may have sent its share of what the rate allows in `elapsed` cycles, and not a ring more than that.
-fn pace_senders(engine: &mut Engine, rate: f64, elapsed: u64, hz: f64) {
-    let due = (elapsed as f64 / hz * rate) as u64;
-    let sent = engine.counts().sent;
-    engine.allow(due.saturating_sub(sent).div_ceil(2));
-}
-
-/// Nothing more is sent; what is under way arrives.
-fn drain(engine: &mut Engine, hz: f64) {
-    engine.allow(0);
-    let (began, mut last) = (tsc(), tsc());
-    loop {
-        let moved = engine.turn();
-        engine.pace_collector(hz);
-        let now = tsc();
-        if moved {
-            last = now;
-        }
-        let quiet = (now - last) as f64 / hz > QUIET.as_secs_f64();
-        if quiet && engine.outstanding() == 0 || (now - began) as f64 / hz > DRAIN.as_secs_f64() {
-            return;
+            course.interrupt();
         }
     }
+    course.outcome(engine)
 }
 
 fn difference(now: &Counts, before: &Counts) -> Counts {

@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::contender::{Job, JobMirror, JobPort};
 use crate::generator::{Plan, PortSetup, Target};
 use crate::scenario::rules::mirror_like;
@@ -17,7 +19,7 @@ const RING: u16 = 1024;
 const IDLE_RING: u16 = 256;
 
 /// What of port 0's traffic is mirrored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mirroring {
     /// Nothing: no session.
     None,
@@ -28,7 +30,7 @@ pub enum Mirroring {
 }
 
 /// One point.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setup {
     /// Frame lengths in bytes without FCS, used in turn.
     pub sizes: Vec<usize>,
