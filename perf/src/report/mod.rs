@@ -1,6 +1,10 @@
 //! What came out: samples, medians, ratios, and how they are shown.
 
+pub mod json;
+pub mod machine;
+pub mod progress;
 pub mod stats;
+pub mod steal;
 
 use std::collections::BTreeMap;
 
