@@ -1,6 +1,13 @@
 //! What came out: samples, medians, ratios, and how they are shown.
 
+pub mod anchors;
+pub mod json;
+pub mod labels;
+pub mod machine;
+pub mod progress;
 pub mod stats;
+pub mod steal;
+pub mod table;
 
 use std::collections::BTreeMap;
 
