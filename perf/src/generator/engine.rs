@@ -61,6 +61,23 @@ pub struct Counts {
     pub full: u64,
 }
 
+impl Counts {
+    /// What happened since `before`.
+    #[must_use]
+    pub const fn since(&self, before: &Counts) -> Counts {
+        Counts {
+            sent: self.sent - before.sent,
+            matching: self.matching - before.matching,
+            arrived: self.arrived - before.arrived,
+            arrived_bytes: self.arrived_bytes - before.arrived_bytes,
+            copies: self.copies - before.copies,
+            copy_bytes: self.copy_bytes - before.copy_bytes,
+            tries: self.tries - before.tries,
+            full: self.full - before.full,
+        }
+    }
+}
+
 /// The guests.
 pub struct Engine {
     ports: Vec<PolledPort>,

@@ -131,7 +131,7 @@ impl Course {
         if now >= self.until || self.interrupted {
             let (start, before) = self.opened.unwrap_or((self.begin, Counts::default()));
             let seconds = (now - start) as f64 / self.hz;
-            self.window = Some((seconds, difference(&engine.counts(), &before), engine.take_latency()));
+            self.window = Some((seconds, engine.counts().since(&before), engine.take_latency()));
             engine.allow(0);
             self.drain = Some((now, now));
             return true;
@@ -186,17 +186,4 @@ pub fn run(engine: &mut Engine, pace: &Pace, stop: &dyn Fn() -> bool) -> Outcome
         }
     }
     course.outcome(engine)
-}
-
-fn difference(now: &Counts, before: &Counts) -> Counts {
-    Counts {
-        sent: now.sent - before.sent,
-        matching: now.matching - before.matching,
-        arrived: now.arrived - before.arrived,
-        arrived_bytes: now.arrived_bytes - before.arrived_bytes,
-        copies: now.copies - before.copies,
-        copy_bytes: now.copy_bytes - before.copy_bytes,
-        tries: now.tries - before.tries,
-        full: now.full - before.full,
-    }
 }

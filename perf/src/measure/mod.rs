@@ -1,7 +1,7 @@
 //! From a point of a scenario to its figures: contenders in turn, round after round, every result checked.
 
+mod live;
 mod setup;
-mod trial;
 
+pub use live::{LOSSLESS, Live, Look, Place};
 pub use setup::{Mirroring, Setup};
-pub use trial::{Look, Place, Trial, trial};
