@@ -4,7 +4,7 @@
 //! - [`scenario`]: what to measure, as data. [`traffic`]: the frames, and how each is verified when it comes back.
 //! - [`generator`]: guests that poll, on a CPU of their own. [`contender`]: the switch and its peers as processes.
 //! - [`stage`], [`inprocess`]: the two levels inside one process.
-//! - [`report`]: medians, spreads, ratios, the machine; text, JSON, charts.
+//! - [`report`]: medians, spreads, ratios, the machine; text, JSON, charts. [`race`]: the goals, and whether they are met.
 
 pub mod contender;
 pub mod generator;
@@ -12,6 +12,7 @@ pub mod guest;
 #[cfg(feature = "dpdk")]
 pub mod inprocess;
 pub mod measure;
+pub mod race;
 pub mod report;
 pub mod scenario;
 #[cfg(feature = "dpdk")]

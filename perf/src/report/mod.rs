@@ -1,6 +1,7 @@
 //! What came out: samples, medians, ratios, and how they are shown.
 
 pub mod anchors;
+pub mod chart;
 pub mod json;
 pub mod labels;
 pub mod machine;
