@@ -16,7 +16,7 @@ use crate::wire::vxlan::OUTER;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Frames up to this many bytes are copied whole; longer ones are cloned behind a header of their own.
-const FLAT_COPY: usize = 1024;
+pub const FLAT_COPY: usize = 1024;
 /// Even queues receive in the guest.
 const RECEIVE_QUEUES: u32 = 0x5555_5555;
 

@@ -118,6 +118,7 @@ impl Scenario {
             tree[*key] = match *key {
                 "seconds" | "warmup_seconds" => value.parse::<f64>().map_or_else(|_| Value::from(value), Value::from),
                 key if SINGLE.contains(&key) => one(value),
+                "peers" if value == "none" => Value::Array(Vec::new()),
                 _ => value.split(',').map(one).collect(),
             };
         }
