@@ -7,6 +7,8 @@
 
 mod inside;
 mod outside;
+mod point;
 
 pub use inside::serve;
-pub use outside::{Answer, Question, Set, ask};
+pub use outside::{Answer, COMMAND, Question, Set, ask};
+pub use point::point;

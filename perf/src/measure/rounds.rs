@@ -43,12 +43,12 @@ pub struct Options {
 
 /// Samples by contender and metric, in the order in which they first came.
 #[derive(Default)]
-pub(super) struct Samples {
+pub(crate) struct Samples {
     series: Vec<Series>,
 }
 
 impl Samples {
-    pub(super) fn add(&mut self, contender: &str, metric: &str, unit: &str, value: f64) {
+    pub(crate) fn add(&mut self, contender: &str, metric: &str, unit: &str, value: f64) {
         self.add_bound(contender, metric, unit, value, false);
     }
 
@@ -75,7 +75,7 @@ impl Samples {
     }
 
     /// A run's figures.
-    pub(super) fn outcome(&mut self, label: &str, outcome: &Outcome, mirrors: bool, paced: bool) {
+    pub(crate) fn outcome(&mut self, label: &str, outcome: &Outcome, mirrors: bool, paced: bool) {
         let bound = !paced && outcome.full_share() < BOTTLENECK;
         self.add_bound(label, "service", "Mpps", outcome.service_mpps(), bound);
         self.add(label, "service_gbps", "Gb/s", outcome.window.arrived_bytes as f64 * 8.0 / outcome.seconds / 1e9);
@@ -85,19 +85,19 @@ impl Samples {
         self.add(label, "ring_full", "%", outcome.full_share() * 100.0);
     }
 
-    pub(super) fn latency(&mut self, label: &str, outcome: &Outcome) {
+    pub(crate) fn latency(&mut self, label: &str, outcome: &Outcome) {
         for (metric, percentile) in [("latency_p50", 50.0), ("latency_p90", 90.0), ("latency_p99", 99.0), ("latency_p999", 99.9)] {
             self.add(label, metric, "us", outcome.latency_us(percentile));
         }
     }
 
-    pub(super) fn into_series(self) -> Vec<Series> {
+    pub(crate) fn into_series(self) -> Vec<Series> {
         self.series
     }
 }
 
 /// A point without figures.
-pub(super) fn blank(spec: &PointSpec) -> Point {
+pub(crate) fn blank(spec: &PointSpec) -> Point {
     Point {
         scenario: spec.scenario.clone(),
         labels: spec.labels.clone(),
@@ -110,7 +110,7 @@ pub(super) fn blank(spec: &PointSpec) -> Point {
 }
 
 /// A run of one contender from its start to its end.
-pub(super) fn once(
+pub(crate) fn once(
     entrant: &Entrant,
     options: &Options,
     look: &Look,
@@ -222,7 +222,7 @@ fn extra_loss(losses: &BTreeMap<String, Vec<f64>>, samples: &mut Samples) {
 }
 
 /// Of each team the tuning that is fastest in a short run; all that a team of one has.
-fn audition(
+pub(crate) fn audition(
     teams: Vec<Team>,
     options: &Options,
     point: &mut Point,
@@ -289,7 +289,7 @@ fn offered(
 }
 
 /// The highest rate, packets a second, at which a contender loses nothing to speak of.
-pub(super) fn lossless(entrant: &Entrant, options: &Options, stop: &AtomicBool) -> Result<f64, String> {
+pub(crate) fn lossless(entrant: &Entrant, options: &Options, stop: &AtomicBool) -> Result<f64, String> {
     let mut contender = (entrant.make)();
     let look = Look { sampling: Sampling::OneIn64, stamp_every: 0 };
     let mut live = Live::open(&mut *contender, &entrant.setup, &options.place, &look, stop)?;
