@@ -230,8 +230,10 @@ mod tests {
         let anchors = Anchors::builtin().unwrap();
         assert!(anchors.list.len() > 15);
         let names = crate::scenario::builtin::names();
-        for scenario in anchors.list.iter().flat_map(|a| &a.scenarios) {
+        for (anchor, scenario) in anchors.list.iter().flat_map(|a| a.scenarios.iter().map(move |s| (a, s))) {
             assert!(names.contains(&scenario.as_str()), "{scenario}");
+            let points = crate::scenario::builtin::named(scenario).unwrap().points();
+            assert!(anchor.labels.keys().all(|label| points[0].labels.contains_key(label)), "{anchor:?}");
         }
     }
 

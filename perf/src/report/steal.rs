@@ -10,7 +10,7 @@ pub const MOST_STEAL: f64 = 0.01;
 /// A round after which the fixed work takes longer or shorter than at first, by more than this share, does not count.
 pub const MOST_DRIFT: f64 = 0.03;
 
-/// Steps of one run of the calibration loop: about 3 ms.
+/// Steps of one run of the calibration loop: about 5 ms.
 const STEPS: u64 = 2_000_000;
 /// Runs of which the quickest counts: an interrupt in one of them says nothing.
 const RUNS: usize = 7;
@@ -96,7 +96,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins; takes about 20 ms of this thread's CPU, which should be the one that later calls come from.
+    /// Begins; takes about 30 ms of this thread's CPU, which should be the one that later calls come from.
     #[must_use]
     pub fn new() -> Self {
         Watch { first: calibration_loop(), since: CpuTimes::now() }

@@ -16,7 +16,8 @@ fn every_shipped_file_is_known_and_reads() {
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     let mut known: Vec<String> = all.iter().map(|s| s.name.clone()).collect();
-    (shipped.sort(), known.sort());
+    shipped.sort();
+    known.sort();
     assert_eq!(shipped, known);
     for scenario in &all {
         let points = scenario.points();
@@ -87,8 +88,8 @@ fn every_error_is_a_line() {
         "x.toml: enis[0] = 1: a whole number from 2 to 256",
         "x.toml: flow = 7: unknown key; the nearest known one is flows",
         "x.toml: flows[0] = 1000: a power of two from 1 to 1048576",
-        "x.toml: kind = \"miror\": \"forward\" or \"mirror\" or \"classify\" or \"scale\" or \"latency\" or \"churn\" or \
-         \"replay\"",
+        "x.toml: kind = \"miror\": \"forward\" or \"mirror\" or \"classify\" or \"scale\" or \"latency\" or \
+         \"churn\" or \"replay\"",
         "x.toml: level = 1: \"stage\" or \"in_process\" or \"processes\"",
         "x.toml: match_percent = 101: percent, a whole number from 0 to 100",
         "x.toml: mtu[0] = 9000: 1500 or 8500",

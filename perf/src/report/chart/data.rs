@@ -46,6 +46,8 @@ pub struct Chart {
     pub axis: Axis,
     /// A line a contender, in the points' order.
     pub lines: Vec<Line>,
+    /// Points that do not count, by their own verdict; they are drawn all the same.
+    pub void: usize,
 }
 
 impl Chart {
@@ -56,6 +58,9 @@ impl Chart {
     }
 }
 
+/// Values of the labels that vary beside the axis.
+type Place<'a> = Vec<(&'a str, &'a str)>;
+
 /// Every metric of a scenario over the label that has most values; a chart for each combination of the other varying
 /// labels. None if nothing varies.
 #[must_use]
@@ -63,10 +68,9 @@ pub fn charts(scenario: &str, points: &[&Point]) -> Vec<Chart> {
     let varying = labels::varying(points);
     let Some(label) = main_label(points, &varying) else { return Vec::new() };
     let others: Vec<&str> = varying.iter().copied().filter(|l| *l != label).collect();
-    let mut groups: Vec<(Vec<(&str, &str)>, Vec<&Point>)> = Vec::new();
+    let mut groups: Vec<(Place<'_>, Vec<&Point>)> = Vec::new();
     for point in points {
-        let place: Vec<(&str, &str)> =
-            others.iter().map(|l| (*l, point.labels.get(*l).map_or("", String::as_str))).collect();
+        let place: Place<'_> = others.iter().map(|l| (*l, point.labels.get(*l).map_or("", String::as_str))).collect();
         match groups.iter_mut().find(|(p, _)| *p == place) {
             Some((_, group)) => group.push(point),
             None => groups.push((place, vec![point])),
@@ -119,6 +123,7 @@ fn metrics(scenario: &str, label: &str, place: &[(&str, &str)], points: &[&Point
                     measure: format!("{}, {}", series.metric, series.unit),
                     axis: axis.clone(),
                     lines: Vec::new(),
+                    void: points.iter().filter(|p| p.void.is_some()).count(),
                 });
                 charts.len() - 1
             });

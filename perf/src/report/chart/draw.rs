@@ -143,7 +143,7 @@ impl<'a, 'b> Frame<'a, 'b> {
         let step = step(chart.top());
         // The whole steps that hold the largest value.
         let top = step * (chart.top() / step).ceil().max(1.0);
-        let plot = (80, 48, SIZE.0 as i32 - 190, SIZE.1 as i32 - 62);
+        let plot = (80, 60, SIZE.0 as i32 - 190, SIZE.1 as i32 - 62);
         let frame = Frame { chart, canvas, plot, x, top, text };
         let (left, up, right, down) = plot;
         for n in 0..=(top / step).round() as i32 {
@@ -153,8 +153,8 @@ impl<'a, 'b> Frame<'a, 'b> {
             frame.write(&number(value), (left - 8, y), 15, Place::Left)?;
         }
         canvas.draw(&PathElement::new(vec![(left, up), (left, down), (right, down)], BLACK.stroke_width(1)))?;
-        frame.write(&chart.title, (left, 20), 20, Place::Right)?;
-        frame.write(&chart.measure, (left - 60, up - 14), 14, Place::Right)?;
+        frame.write(&chart.title, (left - 60, 18), 20, Place::Right)?;
+        frame.write(&chart.measure, (left - 60, up - 18), 14, Place::Right)?;
         frame.write(label, ((left + right) / 2, down + 42), 16, Place::Below)?;
         Ok(frame)
     }
@@ -183,12 +183,17 @@ impl<'a, 'b> Frame<'a, 'b> {
             self.canvas.draw(&Rectangle::new([(x, y - 6), (x + 12, y + 6)], colour(n).filled()))?;
             self.write(&line.name, (x + 20, y), 15, Place::Right)?;
         }
-        let y = up + 20 + self.chart.lines.len() as i32 * 24;
-        self.write("median, min to max", (right + 16, y), 12, Place::Right)?;
-        let bound = self.chart.lines.iter().flat_map(|l| &l.values).any(|(_, _, bound)| *bound);
-        if bound {
+        let mut notes = vec!["median, min to max".to_owned()];
+        if self.chart.lines.iter().flat_map(|l| &l.values).any(|(_, _, bound)| *bound) {
             let kind = if matches!(self.chart.axis, Axis::Words(_)) { "pale" } else { "hollow" };
-            self.write(&format!("{kind}: lower bound"), (right + 16, y + 18), 12, Place::Right)?;
+            notes.push(format!("{kind}: lower bound"));
+        }
+        if self.chart.void > 0 {
+            notes.push(format!("void: {} (see the table)", self.chart.void));
+        }
+        for (n, note) in notes.iter().enumerate() {
+            let y = up + 20 + (self.chart.lines.len() * 24 + n * 18) as i32;
+            self.write(note, (right + 16, y), 12, Place::Right)?;
         }
         Ok(())
     }
@@ -204,7 +209,8 @@ impl<'a, 'b> Frame<'a, 'b> {
             Place::Below => HPos::Center,
         };
         let style = TextStyle::from((FONT, size).into_font()).color(&BLACK).pos(Pos::new(horizontal, VPos::Center));
-        self.canvas.draw(&Text::new(text.to_owned(), at, style))?;
+        // plotters takes the middle of the letters to be lower than it is.
+        self.canvas.draw(&Text::new(text.to_owned(), (at.0, at.1 + size / 6), style))?;
         Ok(())
     }
 }

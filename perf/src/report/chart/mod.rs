@@ -1,6 +1,6 @@
 //! PNG charts of a scenario's points: lines over the label that varies, or bars where its values are no numbers.
 //!
-//! [`data`] picks what is drawn, this file how files are made of it, [`draw`] the pixels.
+//! [`data`] picks what is drawn, `draw` puts the pixels down, this file makes PNGs of them.
 
 pub mod data;
 mod draw;
@@ -89,6 +89,19 @@ mod tests {
                     .with("ovs-mirror", "service", "Mpps", &[4.0, 4.5, 4.2]),
             );
         }
+        for rules in ["20", "60"] {
+            for flows in ["1", "16", "1024", "16384", "65536", "262144", "1048576"] {
+                let labels = [("flows", flows), ("rules", rules), ("size", "64")];
+                let names = ["vswitch", "vswitch-off", "testpmd-packed", "ovs-mirror", "ovs-rules", "cloop"];
+                let mut p = point("forward-flows", &labels);
+                for (n, name) in names.into_iter().enumerate() {
+                    let x = (0.2 + n as f64) / 10.0;
+                    p = p.with(name, "service", "Mpps", &[x, x * 1.05]);
+                }
+                p.void = (flows == "16").then(|| "steal".to_owned());
+                points.push(p);
+            }
+        }
         points
     }
 
@@ -99,7 +112,15 @@ mod tests {
         let written = write(&sweep(), &folder).unwrap();
         let names: Vec<String> =
             written.files.iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect();
-        assert_eq!(names, ["mirror-sizes-service.png", "mirror-target-service.png"]);
+        assert_eq!(
+            names,
+            [
+                "mirror-sizes-service.png",
+                "mirror-target-service.png",
+                "forward-flows-service-rules-20.png",
+                "forward-flows-service-rules-60.png"
+            ]
+        );
         for file in &written.files {
             let bytes = fs::read(file).unwrap();
             assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 2000, "{}: {}", file.display(), bytes.len());
