@@ -3,5 +3,6 @@
 
 pub mod memory;
 pub mod poll;
+pub mod process;
 pub mod signals;
 pub mod tap;
