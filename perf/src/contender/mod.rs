@@ -2,6 +2,16 @@
 //!
 //! The generator listens on every socket before a contender starts; contenders connect (vhost-user client mode).
 
+pub mod cloop;
+mod http;
+pub mod ovs;
+mod ovs_flows;
+mod ovs_host;
+mod running;
+pub mod testpmd;
+pub mod vswitch;
+mod vswitch_files;
+
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,6 +67,50 @@ pub struct Job {
     pub memory_mb: u32,
 }
 
+impl Job {
+    /// CPUs of all its threads.
+    #[must_use]
+    pub fn cpus(&self) -> Vec<usize> {
+        let mut cpus = self.worker_cpus.clone();
+        if !cpus.contains(&self.control_cpu) {
+            cpus.push(self.control_cpu);
+        }
+        cpus
+    }
+
+    /// Ports of a contender that has no others than those that packets use: 0, 1 and the collector's.
+    fn busy_ports(&self) -> Vec<usize> {
+        [0, 1].into_iter().chain(self.mirror.as_ref().map(|m| m.target)).collect()
+    }
+
+    /// Frames of at most this many bytes leave port 0 and port 1.
+    fn longest_frame(&self) -> u16 {
+        14 + self.ports.iter().take(2).map(|p| p.mtu).max().unwrap_or(1500)
+    }
+}
+
+impl JobMirror {
+    /// Bytes of an inner frame that a copy keeps, at most: the session's limit and the collector's MTU, less what the
+    /// encapsulation takes of it.
+    fn longest_copy(&self, job: &Job) -> u16 {
+        let path = job.ports.get(self.target).map_or(1500, |p| p.mtu) - ::vswitch::wire::vxlan::OVERHEAD;
+        14 + self.packet_length.min(path)
+    }
+
+    /// An error where a peer has nothing like sessions beside the measured one.
+    fn must_be_alone(&self, peer: &str) -> Result<(), String> {
+        if self.stored_sessions + self.local_sessions == 0 {
+            return Ok(());
+        }
+        Err(format!("{peer} has no sessions beside the measured one: leave the peer out of this point"))
+    }
+}
+
+/// `02:00:00:00:00:0a`.
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|b| format!("{b:02x}")).join(":")
+}
+
 /// The bounds of a contender's counters, for the ledger after a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
@@ -75,6 +129,11 @@ pub trait Contender {
     /// What tables call it: `vswitch`, `testpmd`, `ovs-mirror`, `ovs-rules`, `cloop`, …
     fn name(&self) -> String;
 
+    /// Indices of the job's ports that it connects to; the generator need not wait for the others.
+    fn ports(&self, job: &Job) -> Vec<usize> {
+        (0..job.ports.len()).collect()
+    }
+
     /// Starts it for `job` and returns when it forwards between connected ports, or has reached the point after which
     /// it will by itself as soon as the generator's ports are polled.
     ///
@@ -85,11 +144,13 @@ pub trait Contender {
     /// Its own counters since its start, where it has any.
     ///
     /// # Errors
-    /// One sentence.
+    /// One sentence, such as that it has ended by itself.
     fn counted(&mut self) -> Result<Counted, String> {
         Ok(Counted::default())
     }
 
-    /// Ends it and waits for its end. Called at most once; dropping does the same.
+    /// Ends it and waits for its end; dropping does the same. It may be started again.
+    ///
+    /// It also ends, without its files, when the thread that started it does.
     fn stop(&mut self);
 }

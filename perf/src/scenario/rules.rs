@@ -56,7 +56,7 @@ fn filler(n: usize) -> FilterRule {
     let n32 = n as u32;
     let inside = net(0x0a00_0000 | (n32 % 200) << 8, [16, 24, 28, 32][n % 4]);
     let outside = net(0xac10_0000 | n32 << 4, [12, 20, 24, 32][n / 3 % 4]);
-    let port = |p: u32| Some((p % 60_000) as u16 + 0x2000..=(p % 60_000) as u16 + 0x2000);
+    let port = |p: u32| Some((p % 57_000) as u16 + 0x2000..=(p % 57_000) as u16 + 0x2000);
     let (protocol, source, destination, destination_ports) = match n % 4 {
         0 => (Some(6), net(0, 0), inside, port(n32 * 7)),
         1 => (Some(17), inside, outside, None),

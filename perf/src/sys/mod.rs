@@ -8,6 +8,7 @@ pub mod acl;
 pub mod memory;
 pub mod poll;
 pub mod polled;
+pub mod process;
 pub mod signals;
 pub mod tap;
 #[cfg(target_arch = "x86_64")]
