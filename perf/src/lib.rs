@@ -6,6 +6,8 @@
 //! - [`stage`], [`inprocess`]: the two levels inside one process.
 //! - [`report`]: medians, spreads, ratios, the machine; text, JSON, charts. [`race`]: the goals, and whether they are met.
 
+#[cfg(feature = "dpdk")]
+pub mod cli;
 pub mod contender;
 pub mod generator;
 pub mod guest;

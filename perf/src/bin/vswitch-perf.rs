@@ -1,3 +1,7 @@
-//! `vswitch-perf`: measures the switch beside its peers.
+//! `vswitch-perf`: measures the switch beside its peers, and checks what it measures.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(vswitch_perf::cli::main())
+}

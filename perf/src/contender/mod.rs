@@ -10,7 +10,7 @@ mod ovs_host;
 mod running;
 pub mod testpmd;
 pub mod vswitch;
-mod vswitch_files;
+pub(crate) mod vswitch_files;
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -147,6 +147,15 @@ pub trait Contender {
     /// One sentence, such as that it has ended by itself.
     fn counted(&mut self) -> Result<Counted, String> {
         Ok(Counted::default())
+    }
+
+    /// Changes its configuration to another `variation` of the same meaning while packets flow, and says how long it took
+    /// until all its workers had it.
+    ///
+    /// # Errors
+    /// One sentence.
+    fn reload(&mut self, _variation: u32) -> Result<Duration, String> {
+        Err(format!("{} has nothing to reload", self.name()))
     }
 
     /// Ends it and waits for its end; dropping does the same. It may be started again.

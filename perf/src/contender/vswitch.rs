@@ -86,6 +86,10 @@ impl Contender for Vswitch {
         Ok(read(&self.page()?))
     }
 
+    fn reload(&mut self, variation: u32) -> Result<Duration, String> {
+        Vswitch::reload(self, variation)
+    }
+
     fn stop(&mut self) {
         *self = Vswitch::default();
     }

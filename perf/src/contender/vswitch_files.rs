@@ -19,12 +19,12 @@ const SESSIONS_OF_SOURCE: u32 = 64;
 const CHUNKS: usize = 4;
 
 /// An ENI's id.
-pub(super) fn eni(index: usize) -> String {
+pub(crate) fn eni(index: usize) -> String {
     format!("eni-{index}")
 }
 
 /// `vswitch.toml`. Quotas are as large as they may be: points go beyond the service's own.
-pub(super) fn configuration(job: &Job, dir: &Path, prefix: &str, metrics: u16) -> Result<String, String> {
+pub(crate) fn configuration(job: &Job, dir: &Path, prefix: &str, metrics: u16) -> Result<String, String> {
     let file = |name: &str| dir.join(name).display().to_string();
     let tree = json!({
         "files": {"inventory": file("inventory.json"), "mirror": file("mirror.json")},
@@ -42,7 +42,7 @@ pub(super) fn configuration(job: &Job, dir: &Path, prefix: &str, metrics: u16) -
 }
 
 /// `inventory.json`: one VPC, one subnet, an ENI a port.
-pub(super) fn inventory(job: &Job) -> Result<Value, String> {
+pub(crate) fn inventory(job: &Job) -> Result<Value, String> {
     let (network, gateway) = subnet(&job.ports.iter().map(|p| p.ip).collect::<Vec<_>>())?;
     let enis: Vec<Value> = job
         .ports
@@ -80,7 +80,7 @@ fn subnet(addresses: &[Ipv4Addr]) -> Result<(String, Ipv4Addr), String> {
 
 /// `mirror.json`. With `variation` each filter starts with one more rule, which matches nothing of the generator's:
 /// the switch has something to compile, and its answers stay the same.
-pub(super) fn mirror(job: &Job, variation: Option<u32>) -> Result<Value, String> {
+pub(crate) fn mirror(job: &Job, variation: Option<u32>) -> Result<Value, String> {
     let Some(mirror) = &job.mirror else {
         return Ok(json!({}));
     };

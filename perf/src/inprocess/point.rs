@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::outside::{Answer, Question, ask};
-use crate::measure::{Options, Samples, audition, blank, once, setup, teams};
-use crate::measure::{Look, Team};
 use crate::generator::Pace;
+use crate::measure::{Look, Team};
+use crate::measure::{Options, Samples, audition, blank, once, setup, teams};
 use crate::report::Point;
 use crate::report::progress::Progress;
 use crate::scenario::{Peer, PointSpec};

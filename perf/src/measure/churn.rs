@@ -64,7 +64,12 @@ pub fn point(spec: &PointSpec, options: &Options, progress: &Progress, stop: &At
         }
         took.sort_unstable();
         let at = |share: f64| took.get(((took.len() as f64 - 1.0) * share) as usize).map_or(0.0, Duration::as_secs_f64);
-        samples.add("changing", "reloads", "1/s", took.len() as f64 / (changing.seconds + options.warmup.as_secs_f64()));
+        samples.add(
+            "changing",
+            "reloads",
+            "1/s",
+            took.len() as f64 / (changing.seconds + options.warmup.as_secs_f64()),
+        );
         for (metric, share) in [("reload_p50", 0.5), ("reload_p99", 0.99), ("reload_max", 1.0)] {
             samples.add("changing", metric, "ms", at(share) * 1e3);
         }

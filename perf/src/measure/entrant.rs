@@ -1,7 +1,11 @@
 //! Who takes part at a point, and in which of several tunings.
 
 use super::setup::{Mirroring, Setup};
-use crate::contender::{Cloop, Contender, Ovs, OvsMode, TUNINGS, Testpmd, Vswitch};
+use crate::contender::Contender;
+use crate::contender::cloop::Cloop;
+use crate::contender::ovs::{OVS_TUNINGS, Ovs, OvsWay};
+use crate::contender::testpmd::Testpmd;
+use crate::contender::vswitch::Vswitch;
 use crate::generator::Target;
 use crate::scenario::{IMIX, Peer, PointSpec, Ring, Size, Target as Wanted};
 
@@ -105,11 +109,15 @@ pub fn teams(spec: &PointSpec, peers: &[Peer]) -> (Vec<Team>, Vec<String>) {
                 teams.push(Team { label: "vswitch-off", tunings });
             }
             Peer::Testpmd if !none => remarks.push("testpmd cannot mirror".to_owned()),
-            Peer::Testpmd => teams.push(Team { label: "testpmd", tunings: rings("testpmd", &setup, || Box::new(Testpmd::new())) }),
+            Peer::Testpmd => {
+                teams.push(Team { label: "testpmd", tunings: rings("testpmd", &setup, || Box::new(Testpmd::new())) })
+            }
             Peer::Cloop if matches!(setup.mirroring, Mirroring::Rules(_)) => {
                 remarks.push("the C loop has no rules".to_owned());
             }
-            Peer::Cloop => teams.push(Team { label: "cloop", tunings: rings("cloop", &setup, || Box::new(Cloop::new())) }),
+            Peer::Cloop => {
+                teams.push(Team { label: "cloop", tunings: rings("cloop", &setup, || Box::new(Cloop::new())) })
+            }
             Peer::Ovs => teams.push(Team { label: "ovs", tunings: ovs(&setup) }),
             Peer::LibrteAcl => remarks.push("librte_acl is a classifier only".to_owned()),
         }
@@ -125,16 +133,16 @@ fn rings(label: &str, setup: &Setup, make: fn() -> Box<dyn Contender>) -> Vec<En
 
 /// Every tuning, in every way of mirroring that the point allows.
 fn ovs(setup: &Setup) -> Vec<Entrant> {
-    let modes: &[OvsMode] = match setup.mirroring {
-        Mirroring::None => &[OvsMode::Forward],
-        Mirroring::All => &[OvsMode::Mirror, OvsMode::Rules],
-        Mirroring::Rules(_) => &[OvsMode::Rules],
+    let ways: &[OvsWay] = match setup.mirroring {
+        Mirroring::All => &[OvsWay::Mirror, OvsWay::Rules],
+        Mirroring::None | Mirroring::Rules(_) => &[OvsWay::Rules],
     };
     let mut tunings = Vec::new();
-    for mode in modes {
-        for tuning in TUNINGS {
-            let label = Ovs::new(*mode, *tuning).name();
-            tunings.push(entrant(label, setup, move || Box::new(Ovs::new(*mode, *tuning))));
+    for way in ways {
+        for tuning in OVS_TUNINGS {
+            let way = *way;
+            let make = move || -> Box<dyn Contender> { Box::new(Ovs::new(way, tuning)) };
+            tunings.push(entrant(format!("{}-{}", make().name(), tuning.name), setup, make));
         }
     }
     tunings

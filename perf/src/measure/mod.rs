@@ -12,5 +12,5 @@ pub use entrant::{Entrant, Team, setup, teams};
 pub use live::{LOSSLESS, Live, Look, Place};
 pub use rounds::Options;
 pub(crate) use rounds::{Samples, audition, blank, once};
-pub use scenario::{Run, overrides, run};
+pub use scenario::{Run, run};
 pub use setup::{Mirroring, Setup};

@@ -27,13 +27,16 @@ pub fn point(spec: &PointSpec, options: &Options, progress: &Progress, stop: &At
     let setup = setup(spec);
     let job = setup.job(dir.path(), vec![0], 0, 0);
     let plan = setup.plan(0, Sampling::All, 0, true)?;
-    let (inventory, mirror) = (vswitch_files::inventory(&job)?.to_string(), vswitch_files::mirror(&job, None)?.to_string());
+    let (inventory, mirror) =
+        (vswitch_files::inventory(&job)?.to_string(), vswitch_files::mirror(&job, None)?.to_string());
     let text = vswitch_files::configuration(&job, dir.path(), "unused", 0)?;
     let file = dir.path().join("vswitch.toml");
     std::fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
-    let said = |problems: Vec<vswitch::control::raw::Problem>| problems.first().map_or(String::new(), ToString::to_string);
+    let said =
+        |problems: Vec<vswitch::control::raw::Problem>| problems.first().map_or(String::new(), ToString::to_string);
     let config = Config::load(&file, std::iter::empty()).map_err(said)?;
-    let model = vswitch::control::model_from_json(("inventory", &inventory), ("mirror", &mirror), &config).map_err(said)?;
+    let model =
+        vswitch::control::model_from_json(("inventory", &inventory), ("mirror", &mirror), &config).map_err(said)?;
     let pcap = dir.path().join("in.pcap");
     let mut capture = Writer::create(&pcap)?;
     let matching = (0..FRAMES).filter(|n| plan.streams[0].matches(plan.streams[0].flow(*n))).count() as u64;

@@ -86,7 +86,9 @@ impl Samples {
     }
 
     pub(crate) fn latency(&mut self, label: &str, outcome: &Outcome) {
-        for (metric, percentile) in [("latency_p50", 50.0), ("latency_p90", 90.0), ("latency_p99", 99.0), ("latency_p999", 99.9)] {
+        for (metric, percentile) in
+            [("latency_p50", 50.0), ("latency_p90", 90.0), ("latency_p99", 99.0), ("latency_p999", 99.9)]
+        {
             self.add(label, metric, "us", outcome.latency_us(percentile));
         }
     }
@@ -150,7 +152,8 @@ pub fn point(
         watch.begin();
         for (n, entrant) in entrants.iter().enumerate() {
             progress.phase(&format!("round {} of {}: {}", done + 1, options.rounds, entrant.label));
-            progress.tick((done as usize * entrants.len() + n) as f64 / (options.rounds as usize * entrants.len()) as f64);
+            progress
+                .tick((done as usize * entrants.len() + n) as f64 / (options.rounds as usize * entrants.len()) as f64);
             let pace = Pace { warmup: options.warmup, measure: options.measure, rate: rates };
             match once(entrant, options, &look, &pace, stop) {
                 Ok(result) => round.push((entrant, result)),
@@ -316,7 +319,11 @@ fn verify(entrants: &[Entrant], options: &Options, point: &mut Point, progress: 
                 point.wrong.extend(wrong.into_iter().map(|w| format!("{}, every frame: {w}", entrant.label)));
                 let lost = outcome.total.sent - outcome.total.arrived;
                 if lost > 0 {
-                    remark(point, &entrant.label, &format!("{lost} of {} frames lost at a slow rate", outcome.total.sent));
+                    remark(
+                        point,
+                        &entrant.label,
+                        &format!("{lost} of {} frames lost at a slow rate", outcome.total.sent),
+                    );
                 }
             }
             Err(e) => point.wrong.push(format!("{}, every frame: {e}", entrant.label)),

@@ -2,9 +2,9 @@
 //! librte_acl, the time-stamp counter.
 #![allow(unsafe_code)]
 
-pub mod cpu;
 #[cfg(feature = "dpdk")]
 pub mod acl;
+pub mod cpu;
 pub mod memory;
 pub mod poll;
 pub mod polled;
