@@ -28,7 +28,8 @@ pub struct ClassifyOptions {
     pub inputs: Vec<Input>,
     /// librte_acl's algorithms; those that the CPU lacks are left out.
     pub algorithms: Vec<Algorithm>,
-    /// librte_acl's bounds on its tables in bytes; 0 is its default.
+    /// librte_acl's bounds on its tables in bytes; 0 is its default. A large one can take minutes to build at 10,000
+    /// rules with many wildcards, and that cannot be interrupted.
     pub max_sizes: Vec<usize>,
     /// Keys of a trace. Small batches use fewer, see [`ClassifyOptions::used`].
     pub keys: usize,
@@ -80,6 +81,8 @@ impl ClassifyOptions {
 
 /// A bound that lets librte_acl build the fewest tries.
 const LARGE: usize = 512 << 20;
+/// Packets between two readings of the counter.
+const SLICE: usize = 1024;
 /// Descriptions of wrong answers that a point carries at most.
 const TOLD: usize = 8;
 /// What the label of the series of librte_acl's best way is.
@@ -104,10 +107,13 @@ pub fn classify(
     let hertz = tsc::hertz();
     let mut points = Vec::new();
     for (set, count) in &options.sets {
-        progress(&format!("{} {count}: building", set.name()));
+        if stop() && !points.is_empty() {
+            break;
+        }
         let rules = generate(*set, *count, options.seed);
         let mut notes = Vec::new();
-        let builds = builds(eal, &rules, &options.max_sizes, &mut notes);
+        let builds =
+            builds(eal, (&format!("{} {count}", set.name()), &rules), &options.max_sizes, progress, &mut notes);
         let mut contestants = ours(&rules)?;
         contestants.extend(peers(&builds, &options.algorithms).into_iter().map(|p| Box::new(p) as Box<dyn Contestant>));
         let labels =
@@ -134,9 +140,16 @@ pub fn classify(
 }
 
 /// librte_acl's builds. One that does not succeed is a remark: the other bound stands for the library then.
-fn builds(eal: &'static Eal, rules: &[Rule], sizes: &[usize], notes: &mut Vec<String>) -> Vec<(String, Acl)> {
+fn builds(
+    eal: &'static Eal,
+    (set, rules): (&str, &[Rule]),
+    sizes: &[usize],
+    progress: &mut dyn FnMut(&str),
+    notes: &mut Vec<String>,
+) -> Vec<(String, Acl)> {
     let mut builds = Vec::new();
     for size in sizes {
+        progress(&format!("{set}: librte_acl builds with max_size {}", size_name(*size)));
         match Acl::new(eal, rules, *size) {
             Ok(acl) => builds.push((size_name(*size), acl)),
             Err(e) => notes.push(format!("max_size {}: {e}", size_name(*size))),
@@ -246,21 +259,25 @@ impl Race<'_> {
         }
     }
 
-    /// Cycles a packet. A warm-up pass over a slice, then whole slices until the time is over.
+    /// Cycles a packet: a warm-up slice, then slice after slice until the time is over, and the median of the slices. (A
+    /// mean would hold what else ran on the CPU meanwhile.) Keys are in random order, so slices are alike.
     fn sample(&self, keys: &mut dyn Gathered, input: Input, used: usize) -> f64 {
-        let slice = (1024 / self.batch * self.batch).min(used);
+        let slice = (SLICE / self.batch * self.batch).min(used);
         let enough = (self.options.sample.as_secs_f64() * self.hertz) as u64;
         keys.pass(input, 0..slice);
-        let (mut packets, mut at) = (0, 0);
+        let (mut spent, mut at) = (Vec::new(), 0);
         let began = tsc::cycles();
+        let mut last = began;
         loop {
             let range = at..(at + slice).min(used);
-            packets += range.len();
             at = if range.end == used { 0 } else { range.end };
+            let packets = range.len().max(1);
             keys.pass(input, range);
-            let spent = tsc::cycles().wrapping_sub(began);
-            if spent >= enough {
-                return spent as f64 / packets.max(1) as f64;
+            let now = tsc::cycles();
+            spent.push(now.wrapping_sub(last) as f64 / packets as f64);
+            last = now;
+            if now.wrapping_sub(began) >= enough {
+                return super::median(&spent);
             }
         }
     }
