@@ -1,9 +1,10 @@
 //! Debian's Open vSwitch with DPDK: its mirror record, or a flow a rule, to a VXLAN port of the user-space datapath.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use super::ovs_flows::{self, Ports};
-use super::ovs_host::Host;
+use super::ovs_host::{self, Host};
 use super::running::unique;
 use super::{Contender, Counted, Job, JobMirror, JobPort, mac_text};
 
@@ -19,7 +20,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How it mirrors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OvsWay {
-    /// A mirror record: everything that port 0 sends and is given. Rules are not looked at.
+    /// A mirror record: everything that port 0 sends and is given. Rules are not looked at, and nothing is cut: copies
+    /// longer than the collector's MTU are lost.
     Mirror,
     /// A flow for each rule and direction.
     Rules,
@@ -48,6 +50,23 @@ pub const OVS_TUNINGS: [OvsTuning; 5] = [
     OvsTuning { name: "avx512-emc1", avx512: true, emc_insert_inv_prob: 1, ..DEFAULT },
     OvsTuning { name: "no-retries", tx_retries: Some(0), ..DEFAULT },
 ];
+
+/// Those of [`OVS_TUNINGS`] that the installed program and this CPU have. Debian's 3.1 is built without AVX-512.
+#[must_use]
+pub fn available_tunings() -> Vec<OvsTuning> {
+    let avx512 = cpu_has_avx512() && ovs_host::daemon_has(b"dpif_avx512");
+    OVS_TUNINGS.into_iter().filter(|t| avx512 || !t.avx512).collect()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_has_avx512() -> bool {
+    std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512bw")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cpu_has_avx512() -> bool {
+    false
+}
 
 /// Debian's Open vSwitch with DPDK.
 #[derive(Debug)]
@@ -92,8 +111,8 @@ impl Ovs {
         match self.way {
             OvsWay::Rules => host.flows(GUESTS, &ovs_flows::filtered(&ports(keep), &mirror.rules)?),
             OvsWay::Mirror => {
-                host.flows(GUESTS, &ovs_flows::forwarding(&ports(keep)))?;
-                record(host, keep)
+                host.flows(GUESTS, &ovs_flows::forwarding(&ports(None)))?;
+                record(host)
             }
         }
     }
@@ -134,18 +153,18 @@ impl Ovs {
         let collector = number(mirror.target);
         host.flows(UNDERLAY, &format!("priority=1,in_port=LOCAL,udp,tp_dst=4789,actions=output:{collector}\n"))?;
         let mtu = target.mtu.to_string();
-        let (address, there) = (format!("{}/32", source.ip), target.ip.to_string());
+        let (address, there) = (own_address(source.ip, target.ip), target.ip.to_string());
         host.ip(&["address", "add", &address, "dev", UNDERLAY])?;
         host.ip(&["link", "set", UNDERLAY, "mtu", &mtu, "up"])?;
-        host.ip(&["route", "add", &there, "dev", UNDERLAY, "scope", "link"])?;
         host.appctl(&["tnl/neigh/set", UNDERLAY, &there, &mac_text(target.mac)])?;
         host.appctl(&["tnl/egress_port_range", "49152", "65535"])?;
         Ok(())
     }
 
-    fn connected(host: &mut Host, deadline: Instant, target: &str) -> Result<(), String> {
-        // The tunnel works once the switch has read the kernel's new route.
-        while !host.appctl(&["ovs/route/show"])?.contains(target) {
+    /// The tunnel works once the switch has read the kernel's new route to the collector.
+    fn wait_for_route(host: &mut Host, deadline: Instant, target: &str) -> Result<(), String> {
+        // A lookup that finds nothing is an error.
+        while !host.appctl(&["ovs/route/lookup", target]).is_ok_and(|said| said.contains(UNDERLAY)) {
             host.must_run()?;
             if Instant::now() >= deadline {
                 return Err(format!("ovs-vswitchd finds no route to the collector in time: {}", host.said()));
@@ -154,6 +173,13 @@ impl Ovs {
         }
         Ok(())
     }
+}
+
+/// `source` in the smallest network that has `target` in it: the switch takes no address for a tunnel's that is not in
+/// the collector's network.
+fn own_address(source: Ipv4Addr, target: Ipv4Addr) -> String {
+    let common = (source.to_bits() ^ target.to_bits()).leading_zeros();
+    format!("{source}/{}", common.min(30))
 }
 
 /// The OpenFlow number of a guest's port.
@@ -168,10 +194,11 @@ fn avx512(host: &Host) -> Result<(), String> {
         &["dpif-netdev/subtable-lookup-prio-set", "avx512_gather", "5"],
     ];
     for command in commands {
+        let refused = |why: String| format!("Open vSwitch has no AVX-512 here: leave this tuning out ({})", why.trim());
         // Some refusals come with a good status.
-        let said = host.appctl(command)?;
+        let said = host.appctl(command).map_err(refused)?;
         if said.contains("not available") || said.contains("unknown") || said.contains("Error") {
-            return Err(format!("Open vSwitch has no AVX-512 here: leave this tuning out ({})", said.trim()));
+            return Err(refused(said));
         }
     }
     Ok(())
@@ -188,13 +215,11 @@ fn tunnel(host: &Host, job: &Job, mirror: &JobMirror) -> Result<(), String> {
 }
 
 /// The mirror record over all that port 0 sends and is given.
-fn record(host: &Host, keep: Option<u16>) -> Result<(), String> {
-    let snaplen = keep.map(|bytes| format!("snaplen={bytes}"));
+fn record(host: &Host) -> Result<(), String> {
     let get = ["--id=@s", "get", "Port", "p0", "--", "--id=@t", "get", "Port", "vxlan0", "--", "--id=@m"];
     let create = ["create", "Mirror", "name=m", "select-src-port=@s", "select-dst-port=@s", "output-port=@t"];
     let add = ["--", "add", "Bridge", GUESTS, "mirrors", "@m"];
-    let snaplen: Vec<&str> = snaplen.iter().map(String::as_str).collect();
-    host.vsctl(&[&["--"], &get[..], &create[..], &snaplen[..], &add[..]].concat())?;
+    host.vsctl(&[&["--"], &get[..], &create[..], &add[..]].concat())?;
     Ok(())
 }
 
@@ -210,11 +235,15 @@ impl Contender for Ovs {
         let deadline = Instant::now() + patience;
         if let Some(mirror) = &job.mirror {
             mirror.must_be_alone("Open vSwitch")?;
+            // Its snaplen cuts behind the encapsulation when the tunnel is its own: outer lengths would be wrong.
+            if self.way == OvsWay::Mirror && mirror.packet_length < job.longest_frame() - 14 {
+                return Err("Open vSwitch's mirror record cannot cut copies: leave it out of this point".to_owned());
+            }
         }
         let mut host = Host::start(job, &unique("vso"), deadline)?;
         self.set_up(&host, job)?;
         if let Some(target) = job.mirror.as_ref().and_then(|m| job.ports.get(m.target)) {
-            Self::connected(&mut host, deadline, &target.ip.to_string())?;
+            Self::wait_for_route(&mut host, deadline, &target.ip.to_string())?;
         }
         host.must_run()?;
         self.host = Some(host);
@@ -280,5 +309,6 @@ mod tests {
                      processing cycles: 2 (50.00%)\nmain thread:\n  packets received: 0\n";
         assert_eq!(cycles(stats), Some((102, 101)));
         assert_eq!(cycles(""), None);
+        assert_eq!(own_address(Ipv4Addr::new(10, 0, 0, 10), Ipv4Addr::new(10, 0, 0, 12)), "10.0.0.10/29");
     }
 }

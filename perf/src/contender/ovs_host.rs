@@ -13,10 +13,12 @@ const MISSING: &str = "there is no Open vSwitch with DPDK: install Debian's pack
 const NO_IPROUTE: &str = "there is no ip: install Debian's package iproute2";
 const NO_NSENTER: &str = "there is no nsenter: install Debian's package util-linux";
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
-/// Debian's two names of the daemon with DPDK: the alternative's own path, and the one that `ovs-vswitchd` may lead to.
+/// The daemon with DPDK; Debian's `ovs-vswitchd` may lead to the one without.
 const DAEMON: &str = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk";
 /// Debian's database server; it lies in no user's path.
 const DATABASE: &str = "/usr/sbin/ovsdb-server";
+/// Up to so many ports each has a buffer pool of its own: 70 MiB, or 240 MiB for jumbo frames.
+const OWN_POOLS: usize = 6;
 /// How long a short command may take on a busy machine.
 const SHORT: Duration = Duration::from_secs(30);
 
@@ -114,6 +116,11 @@ impl Host {
     }
 }
 
+/// Does the daemon's program contain a word?
+pub(super) fn daemon_has(word: &[u8]) -> bool {
+    std::fs::read(DAEMON).is_ok_and(|program| program.windows(word.len()).any(|w| w == word))
+}
+
 /// Keeps a program away from the system's own Open vSwitch.
 fn own(mut command: Command, folder: &Folder) -> Command {
     for key in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"] {
@@ -157,6 +164,8 @@ fn settings(job: &Job, prefix: &str) -> Vec<String> {
         ("dpdk-socket-mem", memory.to_string()),
         ("dpdk-socket-limit", memory.to_string()),
         ("dpdk-extra", extra),
+        // Pools shared by many ports take all memory there is, and leave none for the guests' rings.
+        ("per-port-memory", (job.ports.len() <= OWN_POOLS).to_string()),
     ]
     .iter()
     .map(|(key, value)| format!("other_config:{key}=\"{value}\""))
