@@ -306,10 +306,10 @@ impl Engine {
         self.ports.iter_mut().take(2).map(|p| p.tx.outstanding()).sum()
     }
 
-    /// Are all ports connected?
+    /// Did the contender hang up on any port?
     #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.ports.iter().all(PolledPort::is_connected)
+    pub fn was_left(&self) -> bool {
+        self.ports.iter().any(PolledPort::was_left)
     }
 
     /// The ports, when the run is over.

@@ -89,10 +89,10 @@ impl PolledPort {
         Ok(())
     }
 
-    /// Is the contender still there?
+    /// Did the contender come, and hang up since?
     #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.conversation.as_ref().is_some_and(|c| !c.is_over())
+    pub fn was_left(&self) -> bool {
+        self.conversation.as_ref().is_some_and(Conversation::is_over)
     }
 
     /// Stops the rings and hangs up.

@@ -3,7 +3,7 @@
 use super::setup::{Mirroring, Setup};
 use crate::contender::Contender;
 use crate::contender::cloop::Cloop;
-use crate::contender::ovs::{OVS_TUNINGS, Ovs, OvsWay};
+use crate::contender::ovs::{Ovs, OvsWay, available_tunings};
 use crate::contender::testpmd::Testpmd;
 use crate::contender::vswitch::Vswitch;
 use crate::generator::Target;
@@ -139,7 +139,7 @@ fn ovs(setup: &Setup) -> Vec<Entrant> {
     };
     let mut tunings = Vec::new();
     for way in ways {
-        for tuning in OVS_TUNINGS {
+        for tuning in available_tunings() {
             let way = *way;
             let make = move || -> Box<dyn Contender> { Box::new(Ovs::new(way, tuning)) };
             tunings.push(entrant(format!("{}-{}", make().name(), tuning.name), setup, make));

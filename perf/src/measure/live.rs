@@ -75,7 +75,8 @@ impl<'a> Live<'a> {
             ports.push(PolledPort::listen(port).map_err(|e| format!("guest memory: {e}"))?);
         }
         contender.start(&job, PATIENCE)?;
-        for (index, port) in ports.iter_mut().enumerate() {
+        let served = contender.ports(&job);
+        for (index, port) in ports.iter_mut().enumerate().filter(|(index, _)| served.contains(index)) {
             port.connect(plan.streams[0].pattern(), PATIENCE)
                 .map_err(|e| format!("{name} does not serve port {index}: {e}"))?;
         }
@@ -106,10 +107,10 @@ impl<'a> Live<'a> {
             meanwhile(self.contender, &over);
             thread.join().map_err(|_| "the generator ended".to_owned())
         })?;
-        let connected = engine.is_connected();
+        let left = engine.was_left();
         self.engine = Some(engine);
         let mut outcome = outcome?;
-        if !connected && !outcome.interrupted {
+        if left && !outcome.interrupted {
             return Err(format!("{} hung up during the run", self.contender.name()));
         }
         let total = outcome.total;
