@@ -27,6 +27,8 @@ pub(crate) struct Session {
     progress: Progress,
     stop: Arc<AtomicBool>,
     anchors: Anchors,
+    /// The CPUs at the start: EAL pins the thread that starts it.
+    cpus: Vec<usize>,
     cli: Cli,
 }
 
@@ -56,7 +58,7 @@ fn start(mut cli: Cli) -> Result<(), String> {
     watch_signals(&stop)?;
     let anchors = Anchors::builtin().map_err(lines)?;
     let progress = if cli.quiet { Progress::hidden() } else { Progress::new() };
-    let session = Session { progress, stop, anchors, cli };
+    let session = Session { progress, stop, anchors, cpus: cpu::allowed(), cli };
     match command {
         None | Some(Command::Prompt) => prompt::run(&session),
         Some(Command::List) => {
@@ -116,7 +118,7 @@ fn list() {
 
 impl Session {
     fn run(&self) -> Run<'_> {
-        let mut run = Run::new(&self.progress, &self.stop);
+        let mut run = Run::new(self.cpus.clone(), &self.progress, &self.stop);
         run.verify = !self.cli.no_verify;
         run.hugepages = !self.cli.no_hugepages;
         run
@@ -157,7 +159,7 @@ impl Session {
     }
 
     fn cpu(&self) -> usize {
-        cpu::allowed().first().copied().unwrap_or(0)
+        self.cpus.first().copied().unwrap_or(0)
     }
 
     fn classifier(&self, options: &crate::stage::ClassifyOptions) -> Result<Vec<Point>, String> {

@@ -130,10 +130,10 @@ impl Prompt<'_> {
             points.clear();
         }
         let (verify, hugepages) = (!self.session.cli.no_verify, !self.session.cli.no_hugepages);
-        let flag = stop.clone();
+        let (flag, cpus) = (stop.clone(), self.session.cpus.clone());
         let thread = std::thread::spawn(move || {
             let progress = Progress::hidden();
-            let mut run = Run::new(&progress, &flag);
+            let mut run = Run::new(cpus, &progress, &flag);
             (run.verify, run.hugepages) = (verify, hugepages);
             measure::run(&scenario, &run, |point| {
                 if let Ok(mut points) = points.lock() {

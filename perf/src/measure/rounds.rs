@@ -244,6 +244,8 @@ pub(crate) fn audition(
             let look = Look { sampling: Sampling::OneIn64, stamp_every: 0 };
             let pace = Pace { warmup: options.warmup.min(AUDITION), measure: AUDITION, rate: None };
             match once(entrant, options, &look, &pace, stop) {
+                // Whoever is fast and wrong is not the best.
+                Ok((_, _, wrong)) if !wrong.is_empty() => remark(point, &entrant.label, &wrong[0]),
                 Ok((outcome, ..)) => {
                     let rate = outcome.service_mpps() + outcome.copies_mpps();
                     if best.is_none_or(|(b, _)| rate > b) {

@@ -9,7 +9,6 @@ use super::{churn, replay};
 use crate::report::Point;
 use crate::report::progress::Progress;
 use crate::scenario::{Kind, Level, Peer, Scenario};
-use crate::sys::cpu;
 
 /// Memory of the contenders, MiB of hugepages each.
 const MEMORY: u32 = 512;
@@ -30,10 +29,10 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A run on the CPUs that this process may use.
+    /// A run on these CPUs.
     #[must_use]
-    pub fn new(progress: &'a Progress, stop: &'a AtomicBool) -> Self {
-        Run { cpus: cpu::allowed(), hugepages: true, verify: true, progress, stop }
+    pub fn new(cpus: Vec<usize>, progress: &'a Progress, stop: &'a AtomicBool) -> Self {
+        Run { cpus, hugepages: true, verify: true, progress, stop }
     }
 
     /// Workers from the first CPU on; the generator, and everything else of the contender, on the last one.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contender::{Job, JobMirror, JobPort};
 use crate::generator::{Plan, PortSetup, Target};
-use crate::scenario::rules::mirror_like;
+use crate::scenario::rules::{FilterRule, mirror_like};
 use crate::traffic::{Endpoint, MAX_FRAME, Outer, Sampling, Stream, StreamSpec};
 
 /// VXLAN network identifier of every run.
@@ -119,7 +119,7 @@ impl Setup {
     pub fn mirror(&self) -> Option<JobMirror> {
         let rules = match self.mirroring {
             Mirroring::None => return None,
-            Mirroring::All => Vec::new(),
+            Mirroring::All => vec![everything()],
             Mirroring::Rules(count) => mirror_like(count, false),
         };
         Some(JobMirror {
@@ -181,6 +181,19 @@ impl Setup {
             stamp_every,
             target: self.target,
         })
+    }
+}
+
+/// One rule that accepts all.
+fn everything() -> FilterRule {
+    let (any, ports) = ((0, 0), None);
+    FilterRule {
+        accept: true,
+        protocol: None,
+        source: any,
+        destination: any,
+        source_ports: ports.clone(),
+        destination_ports: ports,
     }
 }
 
