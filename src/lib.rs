@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod mirror;
 pub mod packet;
 pub mod replay;
+pub mod terminal;
 pub mod wire;
 pub mod worker;
 
