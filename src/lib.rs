@@ -3,6 +3,7 @@
 //! A packet's way is written in [`datapath`]; everything that decides about a packet is pure and builds without DPDK.
 
 pub mod classify;
+pub mod cli;
 pub mod control;
 pub mod ctl;
 pub mod datapath;
@@ -23,3 +24,5 @@ pub mod port;
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit it was built from.
 pub const COMMIT: &str = env!("VSWITCH_COMMIT");
+/// Both, as `--version` prints them.
+pub const VERSION_LINE: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("VSWITCH_COMMIT"), ")");
