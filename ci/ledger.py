@@ -184,6 +184,8 @@ def traffic(arguments):
     table.row("all: rx+made+copied = tx+consumed+drops", left, right, ok=left == right)
     # A demo in which nothing happened would add up, too.
     table.row("something was copied both ways", copied["out"], copied["in"], ok=min(copied["out"], copied["in"]) > 0)
+    arp = delta.total(EXCLUDED, eni=source.eni, reason="arp")
+    table.row("some ARP was left out", arp, "", ok=arp > 0)
     table.row("something was refused both ways", refused["out"], refused["in"], ok=min(refused["out"], refused["in"]) > 0)
     return table.failed
 

@@ -14,14 +14,14 @@ until_listening() {
 # capture_start GUEST NAME [INTERFACE]: everything on the interface into GUEST/NAME.pcap.
 capture_start() {
     local guest=$1 name=$2 interface=${3:-${IFACE[$1]}}
-    guest_run "$guest" "tcpdump -i $interface -s 9216 -B 32768 -U --immediate-mode -Z root -w $name.pcap >/dev/null 2>$name.log & echo \$! >$name.pid; n=0; until grep -q listening $name.log; do n=\$((n+1)); [ \$n -lt 100 ] || exit 1; sleep 0.1; done" ||
+    guest_run "$guest" "tcpdump -i $interface -s 9216 -B 32768 -U --immediate-mode -Z root -w $name.pcap >/dev/null 2>$name.log & echo \$! >$name.pid; n=0; until grep -qs listening $name.log; do n=\$((n+1)); [ \$n -lt 100 ] || exit 1; sleep 0.1; done" ||
         die "tcpdump does not start in guest $guest"
 }
 
 # watch_start GUEST, watch_stop GUEST: the line that the product's own guide tells its users to type, its output in
 # GUEST/seen.txt (-l: line by line); watch_count GUEST VNI prints how many copies it showed.
 watch_start() {
-    guest_run "$1" "tcpdump -l -i ${IFACE[$1]} udp port 4789 -nne >seen.txt 2>seen.log & echo \$! >seen.pid; n=0; until grep -q listening seen.log; do n=\$((n+1)); [ \$n -lt 100 ] || exit 1; sleep 0.1; done" ||
+    guest_run "$1" "tcpdump -l -i ${IFACE[$1]} udp port 4789 -nne >seen.txt 2>seen.log & echo \$! >seen.pid; n=0; until grep -qs listening seen.log; do n=\$((n+1)); [ \$n -lt 100 ] || exit 1; sleep 0.1; done" ||
         die "tcpdump -i ${IFACE[$1]} udp port 4789 -nne does not start in guest $1"
 }
 watch_stop() {
