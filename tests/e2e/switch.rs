@@ -113,7 +113,7 @@ impl Setup {
             })
             .collect();
         let filter =
-            json!({"TrafficMirrorFilterId": "f-1", "IngressRules": rules("r-in"), "EgressRules": rules("r-out")});
+            json!({"TrafficMirrorFilterId": "f-1", "IngressRules": rules("r-in-1"), "EgressRules": rules("r-1")});
         json!({"TrafficMirrorFilters": [filter], "TrafficMirrorSessions": sessions})
     }
 
