@@ -46,9 +46,9 @@ set_up() {
     [ -e /dev/net/tun ] || modprobe tun 2>/dev/null || die "this kernel has no TAP devices (/dev/net/tun)"
     say "building (release)"
     (cd "$ROOT" && cargo build --locked --quiet --release --workspace --bins) || die "the build failed"
-    BIN=$ROOT/target/release
+    BIN=$(cd "$ROOT" && realpath "${CARGO_TARGET_DIR:-target}")/release
+    on_exit eval '[ -z "${TMP:-}" ] || rm -rf "$TMP"'
     TMP=$(mktemp -d "${TMPDIR:-/tmp}/vswitch-demo.XXXXXX")
-    on_exit rm -rf "$TMP"
     chmod 755 "$TMP"
     mkdir "$TMP/sockets"
 }
@@ -120,16 +120,17 @@ switch_ready() {
     done
 }
 
-# The counters once nothing moves: two scrapes alike, past the delays of TCP's and ARP's last words.
+# The counters once nothing moved for half a second, which is longer than TCP's and ARP's last words keep each other
+# waiting.
 scrape_quiet() {
-    sleep 1
-    local tries=50 then="" now
+    local tries=150 alike=0 then="" now
     while ((tries-- > 0)); do
         scrape "$1" || die "the metrics page of vswitch does not answer"
         now=$(grep -E '_packets_total' "$1" | grep -v worker || true)
-        [ "$now" = "$then" ] && return
+        if [ "$now" = "$then" ]; then alike=$((alike + 1)); else alike=0; fi
+        ((alike >= 5)) && return
         then=$now
-        sleep 0.2
+        sleep 0.1
     done
     die "the guests do not become quiet"
 }
@@ -158,12 +159,14 @@ guests_of() {
 }
 
 act_traffic() {
-    local sum got
+    local sum got seen guest
     vxlan_up
-    guest_run c "tcpdump -l -i ${IFACE[c]} udp port 4789 -nne >seen.txt 2>seen.log & echo \$! >seen.pid"
+    watch_start c
     captures start main
     capture_start c copies vx
     scrape_quiet "$TMP/before"
+    # Both must ask for each other's MAC again, so that there is ARP to leave out.
+    for guest in a b; do guest_run "$guest" "ip neigh flush dev ${IFACE[$guest]}" >/dev/null; done
     say "ping: b to a"
     ping_guest b a 20
     say "HTTP: a serves $FILE_KIB KiB to b"
@@ -178,14 +181,15 @@ act_traffic() {
     note "heard: b $(udp_heard b 5000) of 50, a $(udp_heard a 5001) of 50, port $DROPPED_PORT $(udp_heard b "$DROPPED_PORT") and $(udp_heard a "$DROPPED_PORT") of 10 each"
     captures stop main
     capture_stop c copies
-    guest_run c "kill -TERM \$(cat seen.pid)"
+    watch_stop c
+    seen=$(watch_count c "$VNI")
     say "guest c: tcpdump -i ${IFACE[c]} udp port 4789 -nne"
     sed -n '1,8p' "$TMP/c/seen.txt"
-    note "… and $(($(grep -c VXLAN "$TMP/c/seen.txt") - 4)) more"
+    note "… and $((seen - 4)) more"
     mapfile -t guests < <(guests_of main)
     local limit=$((PACKET_LENGTH < MTU[c] - 50 ? PACKET_LENGTH : MTU[c] - 50))
     ledger traffic --before "$TMP/before" --after "$TMP/after" "${guests[@]}" --source eni-a --collector eni-c \
-        --copies "$TMP/c/copies.pcap" --limit "$limit" --drop-udp "$DROPPED_PORT" || die "the ledger does not add up"
+        --copies "$TMP/c/copies.pcap" --seen "$seen" --limit "$limit" --drop-udp "$DROPPED_PORT" || die "the ledger does not add up"
 }
 
 # Without a listener c's kernel answers every copy with an ICMP error to a, which a never must see.
@@ -207,16 +211,15 @@ act_restart() {
     vxlan_up
     say "killing the switch (SIGKILL) under running guests, and starting it again"
     ping_start b a
-    sleep 1
+    wait_for 20 "answers to b's pings" ping_answered b 50
     killed=$(date +%s%N)
     kill -KILL "$SWITCH"
     wait "$SWITCH" 2>/dev/null || true
     switch_start
     switch_ready
     note "new process answers after $((($(date +%s%N) - killed) / 1000000)) ms"
-    answers="ping -c 1 -W 1 ${IP[a]}"
-    wait_for 20 "traffic after the restart" guest_run b "$answers"
-    sleep 1
+    answers=$(ping_answers b)
+    wait_for 20 "traffic after the restart" ping_answered b $((answers + 50))
     ping_stop b
     read -r blackout before after < <(ledger blackout "$TMP/b/ping.log") || die "no answer to any ping"
     ((after > 20)) || die "the guests did not go on after the restart"
@@ -224,7 +227,11 @@ act_restart() {
     scrape_quiet "$TMP/page"
     copies=$(ledger value "$TMP/page" vswitch_mirror_packets_total eni=eni-a)
     ((copies > 0)) || die "nothing is mirrored after the restart"
-    note "blackout $blackout ms at one ping each 10 ms ($before answers before, $after after); HTTP goes on, $copies new copies"
+    # The laws hold once the last packets have been counted; the output must be JSON as well.
+    wait_for 10 "the conservation laws to hold after the restart" "$BIN/vswitchctl" --socket "$TMP/ops.sock" stats --check
+    "$BIN/vswitchctl" --socket "$TMP/ops.sock" --json stats --check | /usr/bin/python3 -c 'import json, sys; json.load(sys.stdin)' ||
+        die "vswitchctl --json stats --check: the laws do not hold, or this is no JSON"
+    note "blackout $blackout ms at one ping each 10 ms ($before answers before, $after after); HTTP goes on, $copies new copies, the laws hold"
 }
 
 # ---- the play ---------------------------------------------------------------------------------------------------
@@ -245,6 +252,4 @@ done
 act_traffic
 act_feedback
 act_restart
-"$BIN/vswitchctl" --socket "$TMP/ops.sock" stats --json | /usr/bin/python3 -c 'import json, sys; json.load(sys.stdin)' ||
-    die "vswitchctl stats --json gives no JSON"
 say "the demo adds up; $((SECONDS - STARTED)) s after the build"

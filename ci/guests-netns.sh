@@ -9,8 +9,8 @@ netns_of() { printf 'vsdemo%s-%s' "$$" "$1"; }
 netns_start() {
     local guest=$1 ns tap=vs-$1
     ns=$(netns_of "$guest")
-    ip netns add "$ns" || die "could not make the network namespace $ns"
     on_exit netns_remove "$ns"
+    ip netns add "$ns" || die "could not make the network namespace $ns"
     mkdir -p "$TMP/$guest"
     # Before the TAP exists, so that nothing but what we send is ever on it.
     ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1

@@ -2,7 +2,7 @@
 """The demo's ledger: what the switch counted beside what tcpdump saw in the guests. Exits 1 unless it adds up.
 
     ledger.py traffic --before M0 --after M1 --guest eni-a,MAC,a.pcap --guest eni-b,... --guest eni-c,...
-              --source eni-a --collector eni-c --copies decapsulated.pcap --limit BYTES --drop-udp PORT
+              --source eni-a --collector eni-c --copies decapsulated.pcap --seen COUNT --limit BYTES --drop-udp PORT
     ledger.py feedback --before M0 --after M1 --guest ... --source eni-a --collector eni-c
     ledger.py blackout PING.log
     ledger.py value METRICS NAME [LABEL=VALUE...]
@@ -154,8 +154,10 @@ def traffic(arguments):
 
     seen = pair("seen", SEEN)
     excluded = Counter()
-    for reason in delta.by_label(EXCLUDED, "reason", eni=source.eni):
-        excluded += pair(f"excluded: {reason}", EXCLUDED, reason=reason)
+    # What the capture of the source calls arp, dhcp or not_ipv4 is that to the switch; other reasons have no cause here.
+    reasons = {"arp"} | set(delta.by_label(EXCLUDED, "reason", eni=source.eni))
+    for reason in sorted(reasons):
+        excluded += pair(f"excluded: {reason}", EXCLUDED, reason, reason=reason)
     unmatched = pair("no rule matches (ping)", UNMATCHED, "unmatched")
     refused = pair(f"refused by rule (UDP {arguments.drop_udp})", REFUSED, "refused")
     matched = pair("matched (TCP, other UDP)", MATCHED, "matched")
@@ -169,6 +171,8 @@ def traffic(arguments):
     table.row("equal to the original", *(figure[1] for figure in figures), *decapsulated, ok=all(not figure[3] for figure in figures))
     table.row("VXLAN packets on the collector's wire", wire, "", sum(copied.values()), "", ok=wire == sum(copied.values()))
 
+    table.row("tcpdump udp port 4789 -nne showed", arguments.seen, "", sum(copied.values()), "", ok=arguments.seen == sum(copied.values()))
+
     table.head("laws", "left", "right")
     for side in sides:
         right = excluded[side] + unmatched[side] + refused[side] + matched[side]
@@ -180,6 +184,8 @@ def traffic(arguments):
     table.row("all: rx+made+copied = tx+consumed+drops", left, right, ok=left == right)
     # A demo in which nothing happened would add up, too.
     table.row("something was copied both ways", copied["out"], copied["in"], ok=min(copied["out"], copied["in"]) > 0)
+    arp = delta.total(EXCLUDED, eni=source.eni, reason="arp")
+    table.row("some ARP was left out", arp, "", ok=arp > 0)
     table.row("something was refused both ways", refused["out"], refused["in"], ok=min(refused["out"], refused["in"]) > 0)
     return table.failed
 
@@ -224,6 +230,7 @@ def main():
         part.add_argument("--guest", action="append", required=True, help="ENI,MAC,PCAP")
         if name == "traffic":
             part.add_argument("--copies", required=True)
+            part.add_argument("--seen", type=int, required=True, help="copies that the guide's tcpdump line showed")
             part.add_argument("--limit", type=int, required=True)
             part.add_argument("--drop-udp", type=int, required=True)
     parts.add_parser("blackout").add_argument("log")

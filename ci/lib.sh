@@ -21,7 +21,8 @@ die() {
 
 CLEANUP=()
 
-# on_exit COMMAND...: runs at the end, last registered first, whatever the end is.
+# on_exit COMMAND...: runs at the end, last registered first, whatever the end is. Register before making a thing, so
+# that a Ctrl-C in between leaves nothing; commands must bear that there is nothing to remove yet.
 on_exit() { CLEANUP+=("$(printf '%q ' "$@")"); }
 
 run_cleanup() {
@@ -29,6 +30,7 @@ run_cleanup() {
     trap - EXIT
     trap '' INT TERM HUP # a second Ctrl-C must not leave half of it behind
     set +e
+    jobs -pr | xargs -r kill -TERM # also what was started a moment ago and is not registered yet
     for ((i = ${#CLEANUP[@]} - 1; i >= 0; i--)); do eval "${CLEANUP[i]}" >/dev/null 2>&1; done
     exit "$status"
 }
@@ -83,9 +85,9 @@ PACKAGES_TEST=(dpdk dpdk-dev tshark prometheus git)
 # Services that packages bring (prometheus) must not start: policy-rc.d says so while we install.
 forbid_service_starts() {
     [ -e /usr/sbin/policy-rc.d ] && return
+    on_exit allow_service_starts
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
     chmod 755 /usr/sbin/policy-rc.d
-    on_exit rm -f /usr/sbin/policy-rc.d
 }
 
 allow_service_starts() {
@@ -152,13 +154,13 @@ reserve_hugepages() {
     if [ -n "$free" ] && [ "$(meminfo Hugepagesize)" = 2048 ]; then
         before=$(cat "$knob")
         if ((free < wanted)); then
+            on_exit eval "echo $before >$knob"
             # A fresh kernel grants them at once; an old one may have to tidy its memory first.
             echo $((before + wanted - free)) 2>/dev/null >"$knob" || true
             if (($(meminfo HugePages_Free) < wanted)); then
                 echo 1 2>/dev/null >/proc/sys/vm/compact_memory || true
                 echo $((before + wanted - free)) 2>/dev/null >"$knob" || true
             fi
-            [ "$(cat "$knob")" = "$before" ] || on_exit eval "echo $before >$knob"
         fi
         free=$(meminfo HugePages_Free)
         ((free >= at_least)) && HUGEPAGES=true

@@ -3,6 +3,7 @@
 //! A packet's way is written in [`datapath`]; everything that decides about a packet is pure and builds without DPDK.
 
 pub mod classify;
+pub mod cli;
 pub mod control;
 pub mod ctl;
 pub mod datapath;
@@ -10,6 +11,7 @@ pub mod metrics;
 pub mod mirror;
 pub mod packet;
 pub mod replay;
+pub mod terminal;
 pub mod wire;
 pub mod worker;
 
@@ -22,3 +24,5 @@ pub mod port;
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit it was built from.
 pub const COMMIT: &str = env!("VSWITCH_COMMIT");
+/// Both, as `--version` prints them.
+pub const VERSION_LINE: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("VSWITCH_COMMIT"), ")");

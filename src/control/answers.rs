@@ -79,6 +79,7 @@ impl Operations for Switch {
 
     fn explain(&self, query: &ExplainQuery) -> Result<Value, String> {
         let model: Model = self.state.lock().model.clone();
+        makes_sense(&model, query)?;
         crate::replay::explain::explain(&model, query)
     }
 
@@ -116,6 +117,22 @@ impl Operations for Switch {
             None => Ok(()),
         }
     }
+}
+
+/// A packet that is delivered to an ENI has one of its addresses: no switch would bring it another.
+fn makes_sense(model: &Model, query: &ExplainQuery) -> Result<(), String> {
+    let Some(eni) = model.enis.iter().find(|e| *e.id == *query.eni).filter(|_| query.direction == "in") else {
+        return Ok(());
+    };
+    let addresses: Vec<_> = std::iter::once(&eni.primary).chain(&eni.secondaries).collect();
+    if addresses.contains(&&query.destination) {
+        return Ok(());
+    }
+    let addresses = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Err(format!(
+        "destination = {}: ENI {} has {addresses}; a packet to another address is never delivered to it",
+        query.destination, query.eni
+    ))
 }
 
 fn eni(spec: &EniSpec, port: &PortView) -> Value {
@@ -203,4 +220,29 @@ fn session(state: &State, session: &Session) -> Value {
         "matched": matched,
         "sent": sent,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::tests::{load, shipped};
+
+    #[test]
+    fn explain_refuses_a_packet_to_somebody_else() {
+        let (mut inventory, mirror) = shipped();
+        inventory["NetworkInterfaces"][0]["SecondaryPrivateIpAddresses"] = json!(["10.0.0.11"]);
+        let model = load(&inventory, &mirror).unwrap_or_default();
+        let ask = |direction: &str, destination: [u8; 4]| {
+            let query = json!({
+                "eni": "eni-a", "direction": direction, "source": "10.0.0.20",
+                "destination": std::net::Ipv4Addr::from(destination), "protocol": "udp",
+            });
+            serde_json::from_value(query).map_err(|e| e.to_string()).and_then(|query| makes_sense(&model, &query))
+        };
+        let sentence = "destination = 9.9.9.9: ENI eni-a has 10.0.0.10, 10.0.0.11; \
+                        a packet to another address is never delivered to it";
+        assert_eq!(ask("in", [9, 9, 9, 9]), Err(sentence.to_owned()));
+        assert_eq!(ask("in", [10, 0, 0, 11]), Ok(()));
+        assert_eq!(ask("out", [9, 9, 9, 9]), Ok(()));
+    }
 }

@@ -1,18 +1,13 @@
-//! `conf/vswitch.toml`: every key, its default and what is allowed. Environment variables `VSWITCH__SECTION__KEY` win
-//! over the file.
+//! `conf/vswitch.toml`: every key, its default and what is allowed. Where values come from is in `layers`.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use config::builder::DefaultState;
-use config::{ConfigBuilder, Environment, File, FileFormat};
 use serde::Serialize;
 use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
-use super::raw::{Object, Problem, Sink, boolean, integer, text};
-
-/// Prefix of environment variables.
-const PREFIX: &str = "VSWITCH";
+use super::raw::{Object, Sink, boolean, integer, text};
 
 /// What an idle worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -62,7 +57,7 @@ macro_rules! sections {
         impl Config {
             const SECTIONS: &'static [&'static str] = &[$(stringify!($section)),+];
 
-            fn read(sink: &Sink, tree: &Value) -> Self {
+            pub(super) fn read(sink: &Sink, tree: &Value) -> Self {
                 let mut config = Config::default();
                 let Some(root) = Object::new(sink, "", tree, Self::SECTIONS, &[]) else { return config };
                 $(if let Some(value) = root.raw(stringify!($section))
@@ -89,7 +84,18 @@ fn number<T: TryFrom<i64>>(min: i64, max: i64) -> impl FnOnce(&Value) -> Option<
 }
 
 fn path(value: &Value) -> Option<PathBuf> {
-    text(value).map(PathBuf::from)
+    text(value).filter(|s| !s.contains('\0')).map(PathBuf::from)
+}
+
+fn file_prefix(value: &Value) -> Option<String> {
+    text(value).filter(|s| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
+}
+
+/// A filter; a bare word must be a level, since tracing-subscriber would take it for a crate's name and log nothing.
+fn level(value: &Value) -> Option<String> {
+    let bare = |part: &str| !part.contains(['=', '[']) && part.parse::<LevelFilter>().is_err();
+    let filter = text(value).filter(|s| !s.split(',').map(str::trim).any(bare))?;
+    EnvFilter::try_new(&filter).is_ok().then_some(filter)
 }
 
 fn cpus(value: &Value) -> Option<Vec<usize>> {
@@ -103,7 +109,12 @@ fn cpus(value: &Value) -> Option<Vec<usize>> {
 }
 
 fn instance_types(value: &Value) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(text).collect()
+    match value {
+        Value::Array(items) => items.iter().map(text).collect(),
+        Value::String(s) if s.is_empty() => Some(Vec::new()),
+        Value::String(s) => s.split(',').map(|t| text(&Value::from(t.trim()))).collect(),
+        _ => None,
+    }
 }
 
 sections! {
@@ -115,9 +126,9 @@ sections! {
     /// Object files.
     files: FilesConfig {
         /// What the platform says exists.
-        inventory: PathBuf = "conf/inventory.json".into(), "a path", path;
+        inventory: PathBuf = "inventory.json".into(), "a path", path;
         /// Filters and sessions.
-        mirror: PathBuf = "conf/mirror.json".into(), "a path", path;
+        mirror: PathBuf = "mirror.json".into(), "a path", path;
     }
     /// Poll-mode workers.
     worker: WorkerConfig {
@@ -143,7 +154,7 @@ sections! {
         /// Memory for buffers, MiB.
         memory_mb: u32 = 256, "MiB, a whole number from 64 to 1048576", number(64, 1_048_576);
         /// Tells this process's run-time files from those of other DPDK processes.
-        file_prefix: String = "vswitch".to_owned(), "letters, digits, - and _", text;
+        file_prefix: String = "vswitch".to_owned(), "letters, digits, - and _", file_prefix;
         /// The CPU of control and of DPDK's own threads.
         control_cpu: usize = 0, "a CPU's number", number(0, 1023);
     }
@@ -181,7 +192,8 @@ sections! {
     /// Log to standard error.
     log: LogConfig {
         /// `error`, `warn`, `info`, `debug`, `trace`, or a filter of tracing-subscriber.
-        level: String = "info".to_owned(), "error, warn, info, debug, trace, or a filter such as vswitch=debug", text;
+        level: String = "info".to_owned(), "error, warn, info, debug, trace, off, or a filter such as warn,vswitch=debug",
+            level;
     }
     /// Adjustable quotas; the rest are fixed by the specification.
     quotas: Quotas {
@@ -208,45 +220,6 @@ sections! {
     }
 }
 
-impl Config {
-    /// Reads the file, lays `environment` over it and checks everything.
-    ///
-    /// # Errors
-    /// Every problem there is.
-    pub fn load(file: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, Vec<Problem>> {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|e| vec![whole(&name, &format!("cannot be read: {e}"))])?;
-        Self::from_text(&text, &name, environment)
-    }
-
-    /// The same from the file's text.
-    ///
-    /// # Errors
-    /// Every problem there is.
-    pub fn from_text(
-        toml: &str,
-        name: &str,
-        environment: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, Vec<Problem>> {
-        let environment: HashMap<String, String> = environment.filter(|(k, _)| k.starts_with("VSWITCH__")).collect();
-        let layers = ConfigBuilder::<DefaultState>::default()
-            .add_source(File::from_str(toml, FileFormat::Toml))
-            .add_source(Environment::with_prefix(PREFIX).separator("__").source(Some(environment)));
-        let tree = layers
-            .build()
-            .and_then(config::Config::try_deserialize::<Value>)
-            .map_err(|e| vec![whole(name, &e.to_string())])?;
-        let sink = Sink::new(name);
-        let config = Config::read(&sink, &tree);
-        let problems = sink.into_problems();
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
-    }
-}
-
-fn whole(file: &str, what: &str) -> Problem {
-    Problem { file: file.to_owned(), path: String::new(), value: String::new(), allowed: what.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -271,21 +244,6 @@ mod tests {
     #[test]
     fn an_empty_file_is_the_defaults() {
         assert_eq!(load("", &[]), Ok(Config::default()));
-    }
-
-    #[test]
-    fn the_environment_wins() {
-        let environment = [
-            ("VSWITCH__WORKER__COUNT", "2"),
-            ("VSWITCH__WORKER__LCORES", "1,3"),
-            ("VSWITCH__DPDK__HUGEPAGES", "false"),
-            ("VSWITCH__METRICS__LISTEN", "127.0.0.1:1"),
-            ("OTHER__WORKER__COUNT", "9"),
-        ];
-        let config = load("[worker]\ncount = 1\n", &environment).unwrap();
-        assert_eq!((config.worker.count, config.worker.lcores), (2, vec![1, 3]));
-        assert!(!config.dpdk.hugepages);
-        assert_eq!(config.metrics.listen, "127.0.0.1:1");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::fabric::{Fabric, NoFabric};
 use super::ops;
 use super::switch::Switch;
 use crate::metrics::server;
+use crate::terminal;
 
 /// Why the daemon did not come up, or did not end well: a sentence each.
 pub type Failure = Vec<String>;
@@ -21,7 +22,10 @@ pub type Failure = Vec<String>;
 /// # Errors
 /// Every problem found.
 pub fn configuration(path: &Path) -> Result<Config, Failure> {
-    Config::load(path, std::env::vars()).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    // What is not UTF-8 is not ours, or is complained about as a value.
+    let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
+    let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    Config::load(path, environment).map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
 /// Prints the effective configuration after checking it and the files it names.
@@ -33,8 +37,7 @@ pub fn check(path: &Path) -> Result<(), Failure> {
     super::load_model(&config.files.inventory, &config.files.mirror, &config)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let text = toml::to_string(&config).map_err(|e| vec![e.to_string()])?;
-    print!("{text}");
-    Ok(())
+    terminal::print(&text)
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -43,7 +46,7 @@ pub fn check(path: &Path) -> Result<(), Failure> {
 /// What kept it from coming up.
 pub fn run(path: &Path) -> Result<(), Failure> {
     let config = configuration(path)?;
-    log_to_stderr(&config.log.level);
+    log_to_stderr(&config.log.level)?;
     let fabric = fabric(&config).map_err(|e| vec![e])?;
     let switch = Arc::new(Switch::new(config, fabric));
     let outcome = serve(&switch);
@@ -51,14 +54,16 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     outcome
 }
 
-fn log_to_stderr(level: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
+fn log_to_stderr(level: &str) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_new(level);
+    let filter = filter.map_err(|e| vec![format!("log.level = \"{level}\": {e}")])?;
     // A second subscriber in one process (tests) keeps the first.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
+    Ok(())
 }
 
 /// Listeners first, so that a taken port fails before guests are served; then the objects; then ready.
@@ -151,6 +156,7 @@ fn live(config: &Config) -> Result<Box<dyn Fabric>, String> {
 fn worker_cpus(config: &Config, available: &[usize]) -> Result<Vec<usize>, String> {
     let count = config.worker.count as usize;
     if !config.worker.lcores.is_empty() {
+        // Validation saw to it that there are enough.
         return Ok(config.worker.lcores.iter().copied().take(count).collect());
     }
     let free: Vec<usize> = available.iter().copied().filter(|c| *c != config.dpdk.control_cpu).collect();

@@ -2,13 +2,20 @@
 //!
 //! The tenant API and the store will stand before [`objects`]; until their issue lands, files take their place.
 
+mod across;
 mod answers;
+mod broken;
 pub mod compile;
 pub mod config;
 pub mod daemon;
+mod duplicates;
+mod enis;
 pub mod fabric;
+mod filters;
 pub mod http;
+pub mod id;
 mod inventory;
+mod layers;
 pub mod model;
 mod objects;
 pub mod operations;
@@ -16,15 +23,19 @@ pub mod ops;
 pub mod quotas;
 pub mod raw;
 pub mod registry;
+mod sessions;
 pub mod switch;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod validation_tests;
 
 use std::path::Path;
 
 use serde_json::Value;
 
+use broken::Broken;
 use config::Config;
 use model::Model;
 use raw::{Problem, Sink};
@@ -62,15 +73,12 @@ type Named = (String, Result<String, String>);
 fn parse_model(inventory: Named, mirror: Named, config: &Config) -> Result<Model, Vec<Problem>> {
     let (inventory_sink, inventory) = tree(inventory);
     let (mirror_sink, mirror) = tree(mirror);
-    let mut model = Model::default();
-    if let Some(inventory) = &inventory {
-        model = inventory::read(&inventory_sink, inventory, config);
-    }
-    // Sessions refer to the inventory: with a broken one their complaints would be noise.
-    if let Some(mirror) = &mirror
-        && inventory_sink.is_clean()
-    {
-        objects::read(&mirror_sink, mirror, config, &mut model);
+    let (mut model, broken_enis) = match &inventory {
+        Some(inventory) => inventory::read(&inventory_sink, inventory, config),
+        None => (Model::default(), Broken::everything()),
+    };
+    if let Some(mirror) = &mirror {
+        objects::read(&mirror_sink, mirror, config, &mut model, &broken_enis);
     }
     let mut problems = inventory_sink.into_problems();
     problems.extend(mirror_sink.into_problems());
@@ -79,9 +87,15 @@ fn parse_model(inventory: Named, mirror: Named, config: &Config) -> Result<Model
 
 fn tree((name, text): Named) -> (Sink, Option<Value>) {
     let sink = Sink::new(name);
-    let tree = text.and_then(|t| serde_json::from_str(&t).map_err(|e| format!("is not JSON: {e}")));
+    let tree = text.and_then(|t| match serde_json::from_str(&t) {
+        Ok(tree) => Ok((tree, duplicates::duplicate_keys(&t))),
+        Err(e) => Err(format!("is not JSON: {e}")),
+    });
     match tree {
-        Ok(tree) => (sink, Some(tree)),
+        Ok((tree, twice)) => {
+            twice.into_iter().for_each(|path| sink.report(path, None, "the key is given twice; once is allowed"));
+            (sink, Some(tree))
+        }
         Err(e) => {
             sink.report("", None, e);
             (sink, None)

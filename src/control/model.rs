@@ -117,7 +117,7 @@ pub struct Filter {
 }
 
 /// Where copies go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// An ENI, by index.
     Eni(usize),

@@ -53,7 +53,7 @@ impl Sink {
         });
     }
 
-    /// Nothing was reported so far.
+    /// Nothing was noted.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.problems.borrow().is_empty()
@@ -182,6 +182,12 @@ pub fn boolean(value: &Value) -> Option<bool> {
 #[must_use]
 pub fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|s| !s.is_empty()).map(str::to_owned)
+}
+
+/// Text that may be empty, as the name of a thing without one is.
+#[must_use]
+pub fn string(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 /// Says that a key is not known, and which known one is nearest.

@@ -11,18 +11,18 @@ use super::model_from_json;
 const INVENTORY: &str = include_str!("../../conf/inventory.json");
 const MIRROR: &str = include_str!("../../conf/mirror.json");
 
-fn load(inventory: &Value, mirror: &Value) -> Result<Model, Vec<String>> {
+pub(super) fn load(inventory: &Value, mirror: &Value) -> Result<Model, Vec<String>> {
     let (inventory, mirror) = (inventory.to_string(), mirror.to_string());
     model_from_json(("i.json", &inventory), ("m.json", &mirror), &Config::default())
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
-fn shipped() -> (Value, Value) {
+pub(super) fn shipped() -> (Value, Value) {
     (serde_json::from_str(INVENTORY).unwrap(), serde_json::from_str(MIRROR).unwrap())
 }
 
 /// Loads the shipped files after `change`, and returns the complaints.
-fn complaints(change: impl FnOnce(&mut Value, &mut Value)) -> Vec<String> {
+pub(super) fn complaints(change: impl FnOnce(&mut Value, &mut Value)) -> Vec<String> {
     let (mut inventory, mut mirror) = shipped();
     change(&mut inventory, &mut mirror);
     load(&inventory, &mirror).expect_err("accepted")

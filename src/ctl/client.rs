@@ -27,6 +27,9 @@ pub enum CtlError {
     /// The daemon said no.
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
+    /// The answer could not be shown.
+    #[error("{}", crate::terminal::cannot(.0))]
+    Output(#[from] std::io::Error),
 }
 
 /// Asks the daemon behind `socket`.

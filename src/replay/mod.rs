@@ -8,8 +8,9 @@ pub mod pcap;
 mod verdicts;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use crate::cli::ReplayArgs as Args;
 use crate::control::compile::compile;
 use crate::control::config::Config;
 use crate::control::model::Model;
@@ -23,29 +24,6 @@ use pcap::{Reader, Record, Writer};
 
 /// Credit that never runs out: one packet is under way at a time.
 const CREDIT: u32 = 1024;
-
-/// What is asked of a replay.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
-    /// The inventory.
-    #[arg(long)]
-    pub inventory: PathBuf,
-    /// Filters and sessions.
-    #[arg(long)]
-    pub mirror: PathBuf,
-    /// The ENI at which the packets were recorded.
-    #[arg(long)]
-    pub eni: String,
-    /// Which way they went, seen from the ENI; auto decides by the source MAC.
-    #[arg(long, value_parser = ["in", "out", "auto"], default_value = "auto")]
-    pub direction: String,
-    /// The recorded packets: a classic pcap of Ethernet frames.
-    #[arg(long)]
-    pub pcap: PathBuf,
-    /// Folder for delivered.pcap, mirrored.pcap and verdicts.jsonl.
-    #[arg(long)]
-    pub out: PathBuf,
-}
 
 /// What a replay did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,8 +45,8 @@ pub fn main(args: &Args) -> Result<(), Vec<String>> {
     let model = crate::control::load_model(&args.inventory, &args.mirror, &config)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let summary = replay(&model, args).map_err(|e| vec![e])?;
-    println!("{} packets, {} delivered, {} mirrored", summary.packets, summary.delivered, summary.mirrored);
-    Ok(())
+    let Summary { packets, delivered, mirrored } = summary;
+    crate::terminal::print(&format!("{packets} packets, {delivered} delivered, {mirrored} mirrored\n"))
 }
 
 /// Offline, the inventory's own region is the right one.

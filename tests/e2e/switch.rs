@@ -96,7 +96,8 @@ impl Setup {
     }
 
     pub fn mirror(&self) -> Value {
-        let rule = json!([{"TrafficMirrorFilterRuleId": "r-1", "Priority": 1, "Action": "accept", "Protocol": "ALL"}]);
+        let rules =
+            |id: &str| json!([{"TrafficMirrorFilterRuleId": id, "Priority": 1, "Action": "accept", "Protocol": "ALL"}]);
         let sessions: Vec<Value> = self
             .sessions
             .iter()
@@ -111,7 +112,8 @@ impl Setup {
                 })
             })
             .collect();
-        let filter = json!({"TrafficMirrorFilterId": "f-1", "IngressRules": rule, "EgressRules": rule});
+        let filter =
+            json!({"TrafficMirrorFilterId": "f-1", "IngressRules": rules("r-in-1"), "EgressRules": rules("r-1")});
         json!({"TrafficMirrorFilters": [filter], "TrafficMirrorSessions": sessions})
     }
 

@@ -101,8 +101,10 @@ pub(crate) fn mirror(job: &Job, variation: Option<u32>) -> Result<Value, String>
         .iter()
         .enumerate()
         .map(|(n, chunk)| {
-            let rules = filter_rules(chunk, variation)?;
-            Ok(json!({"TrafficMirrorFilterId": format!("f-{n}"), "IngressRules": rules, "EgressRules": rules}))
+            // A rule's id is its own in all filters and directions.
+            let ingress = filter_rules(&format!("f-{n}-in"), chunk, variation)?;
+            let egress = filter_rules(&format!("f-{n}-out"), chunk, variation)?;
+            Ok(json!({"TrafficMirrorFilterId": format!("f-{n}"), "IngressRules": ingress, "EgressRules": egress}))
         })
         .collect::<Result<_, String>>()?;
     Ok(json!({"TrafficMirrorFilters": filters, "TrafficMirrorSessions": sessions(job, mirror, chunks.len())?}))
@@ -146,22 +148,22 @@ fn sessions(job: &Job, mirror: &JobMirror, chunks: usize) -> Result<Vec<Value>, 
     Ok(list)
 }
 
-fn filter_rules(rules: &[FilterRule], variation: Option<u32>) -> Result<Vec<Value>, String> {
+fn filter_rules(side: &str, rules: &[FilterRule], variation: Option<u32>) -> Result<Vec<Value>, String> {
     let mut list: Vec<Value> = Vec::with_capacity(rules.len() + 1);
     if let Some(n) = variation {
         // TEST-NET-1, of which no port is.
         list.push(json!({
-            "TrafficMirrorFilterRuleId": "r-variation", "Priority": 1, "Action": "drop", "Protocol": "UDP",
+            "TrafficMirrorFilterRuleId": format!("{side}-variation"), "Priority": 1, "Action": "drop", "Protocol": "UDP",
             "SourceCidrBlock": format!("192.0.2.{}/32", n % 256), "DestinationPortRange": "9/9",
         }));
     }
     for (n, rule) in rules.iter().enumerate() {
-        list.push(rule_json(n, rule)?);
+        list.push(rule_json(side, n, rule)?);
     }
     Ok(list)
 }
 
-fn rule_json(n: usize, rule: &FilterRule) -> Result<Value, String> {
+fn rule_json(side: &str, n: usize, rule: &FilterRule) -> Result<Value, String> {
     let protocol = match rule.protocol {
         None => "ALL",
         Some(1) => "ICMP",
@@ -174,7 +176,7 @@ fn rule_json(n: usize, rule: &FilterRule) -> Result<Value, String> {
         range.as_ref().map_or("-1/-1".to_owned(), |r| format!("{}/{}", r.start(), r.end()))
     };
     Ok(json!({
-        "TrafficMirrorFilterRuleId": format!("r-{n}"), "Priority": n + 2,
+        "TrafficMirrorFilterRuleId": format!("{side}-{n}"), "Priority": n + 2,
         "Action": if rule.accept { "accept" } else { "drop" }, "Protocol": protocol,
         "SourceCidrBlock": net(rule.source), "DestinationCidrBlock": net(rule.destination),
         "SourcePortRange": ports(&rule.source_ports), "DestinationPortRange": ports(&rule.destination_ports),
@@ -230,7 +232,7 @@ mod tests {
         let sources = |n: usize| sessions[n]["TrafficMirrorSourceIds"].as_array().unwrap().len();
         assert_eq!((sources(0), sources(2), sources(3), sources(5)), (1, 1, 0, 0));
         let rules = tree["TrafficMirrorFilters"][0]["EgressRules"].as_array().unwrap();
-        assert_eq!((rules.len(), &rules[0]["TrafficMirrorFilterRuleId"]), (5_000, &"r-variation".into()));
+        assert_eq!((rules.len(), &rules[0]["TrafficMirrorFilterRuleId"]), (5_000, &"f-0-out-variation".into()));
     }
 
     #[test]

@@ -60,9 +60,12 @@ pub fn mirror(sessions: &[(String, &[String])]) -> String {
     let (mut filters, mut list) = (Vec::new(), Vec::new());
     for (session, rules) in sessions {
         let id = session.split('"').nth(3).unwrap();
-        let rules = rules.join(",");
-        filters
-            .push(format!(r#"{{"TrafficMirrorFilterId":"f-{id}","IngressRules":[{rules}],"EgressRules":[{rules}]}}"#));
+        // Rule ids are unique: r-1 is s1-in-1 and s1-out-1.
+        let named = |side: &str| rules.join(",").replace("\"r-", &format!("\"{id}-{side}-"));
+        let (ingress, egress) = (named("in"), named("out"));
+        filters.push(format!(
+            r#"{{"TrafficMirrorFilterId":"f-{id}","IngressRules":[{ingress}],"EgressRules":[{egress}]}}"#
+        ));
         list.push(session.clone());
     }
     format!(r#"{{"TrafficMirrorFilters":[{}],"TrafficMirrorSessions":[{}]}}"#, filters.join(","), list.join(","))

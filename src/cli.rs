@@ -1,0 +1,162 @@
+//! What the command lines look like. It stands alone: the build script makes completions and man pages from it.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::control::id::{ALLOWED, is_id};
+
+/// The virtual switch process of a hypervisor host: forwards and mirrors VPC traffic.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "vswitch")]
+pub struct Vswitch {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: DaemonCommand,
+}
+
+/// What `vswitch` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DaemonCommand {
+    /// Run the switch until SIGTERM or SIGINT; SIGHUP reads the object files again.
+    Run {
+        /// The configuration file.
+        #[arg(long, default_value = "conf/vswitch.toml")]
+        config: PathBuf,
+    },
+    /// Print the effective configuration, or every error in it and in the files it names.
+    Check {
+        /// The configuration file.
+        #[arg(long, default_value = "conf/vswitch.toml")]
+        config: PathBuf,
+    },
+    /// Run recorded packets through the datapath, without root or hugepages.
+    Replay(ReplayArgs),
+}
+
+/// What is asked of a replay.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReplayArgs {
+    /// The inventory.
+    #[arg(long)]
+    pub inventory: PathBuf,
+    /// Filters and sessions.
+    #[arg(long)]
+    pub mirror: PathBuf,
+    /// The ENI at which the packets were recorded.
+    #[arg(long)]
+    pub eni: String,
+    /// Which way they went, seen from the ENI; auto decides by the source MAC.
+    #[arg(long, value_parser = ["in", "out", "auto"], default_value = "auto")]
+    pub direction: String,
+    /// The recorded packets: a classic pcap of Ethernet frames.
+    #[arg(long)]
+    pub pcap: PathBuf,
+    /// Folder for delivered.pcap, mirrored.pcap and verdicts.jsonl.
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+/// Asks a running vswitch. Exit codes: 0 ok, 1 refused, 2 usage, 3 daemon not reached.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "vswitchctl")]
+pub struct Vswitchctl {
+    /// The daemon's operations socket.
+    #[arg(long, default_value = "/run/vswitch/ops.sock", global = true)]
+    pub socket: PathBuf,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to ask.
+    #[command(subcommand)]
+    pub command: CtlCommand,
+}
+
+/// What `vswitchctl` asks.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CtlCommand {
+    /// Read the object files again and apply them.
+    Reload,
+    /// ENIs, or one of them with a QEMU line that attaches a guest.
+    Eni {
+        /// Its id.
+        #[arg(value_parser = id)]
+        id: Option<String>,
+    },
+    /// Filters, or one with its rules.
+    Filter {
+        /// Its id.
+        #[arg(value_parser = id)]
+        id: Option<String>,
+    },
+    /// Sessions, or one.
+    Session {
+        /// Its id.
+        #[arg(value_parser = id)]
+        id: Option<String>,
+    },
+    /// What would become of a packet: delivered or dropped, mirrored by which rule, and why not.
+    Explain(ExplainArgs),
+    /// Totals, and whether the conservation laws hold.
+    Stats {
+        /// Exit with 1 when a law does not hold.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Packet rates of all ENIs, again and again.
+    Top {
+        /// Seconds between two looks, 0.1 to 3600.
+        #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+        interval: f64,
+        /// How many looks; 0 goes on until interrupted.
+        #[arg(long, default_value_t = 0)]
+        count: u64,
+    },
+}
+
+/// A packet to explain.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// The ENI that sends or gets it.
+    #[arg(long, value_parser = id)]
+    pub eni: String,
+    /// Which way, seen from the ENI.
+    #[arg(long, value_parser = ["in", "out"])]
+    pub direction: String,
+    /// Source address.
+    #[arg(long)]
+    pub src: Ipv4Addr,
+    /// Destination address.
+    #[arg(long)]
+    pub dst: Ipv4Addr,
+    /// tcp, udp, icmp or a number.
+    #[arg(long)]
+    pub protocol: String,
+    /// Source port.
+    #[arg(long, default_value_t = 0)]
+    pub src_port: u16,
+    /// Destination port.
+    #[arg(long, default_value_t = 0)]
+    pub dst_port: u16,
+    /// IP total length in bytes.
+    #[arg(long, default_value_t = 100)]
+    pub length: u16,
+}
+
+fn id(text: &str) -> Result<String, String> {
+    if is_id(text) { Ok(text.to_owned()) } else { Err(format!("an id has {ALLOWED}")) }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|s| (0.1..=3600.0).contains(s));
+    seconds.ok_or_else(|| "seconds from 0.1 to 3600".to_owned())
+}
+
+/// Reads the process's command line, or ends the process with help, the version or a complaint (exit code 2).
+#[must_use]
+pub fn parse<T: Parser + CommandFactory>(version: &'static str) -> T {
+    let mut command = T::command().version(version);
+    let matches = command.clone().get_matches();
+    T::from_arg_matches(&matches).unwrap_or_else(|e| e.format(&mut command).exit())
+}
