@@ -17,6 +17,8 @@ pub mod quotas;
 pub mod raw;
 pub mod registry;
 pub mod switch;
+#[cfg(test)]
+mod switch_tests;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,8 @@ pub mod fabric;
 pub mod housekeeping;
 pub mod placement;
 #[cfg(feature = "dpdk")]
+mod ports;
+#[cfg(feature = "dpdk")]
 pub mod run;
 #[cfg(feature = "dpdk")]
 pub mod set;
