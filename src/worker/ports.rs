@@ -1,8 +1,8 @@
 //! The ports of the running configuration, and how they become those of the next one.
 //!
 //! New ports are opened beside the old ones, which serve until the next snapshot is published. Where a new port needs a
-//! socket that an old one holds (queue pairs changed, two ENIs swap sockets), the old one is closed first. When a port
-//! cannot be opened after all, the new ones are closed and what was closed is opened again.
+//! socket that an old one holds (queue pairs changed, two ENIs swap sockets), the old one is closed first, after all
+//! others have opened. When a port cannot be opened after all, the new ones are closed and what was closed is opened again.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -60,9 +60,18 @@ impl Ports {
         let leaving: Vec<Open> = self.current.values().filter(|open| !stay(open)).cloned().collect();
         let (in_the_way, unwanted): (Vec<_>, Vec<_>) =
             leaving.into_iter().partition(|open| needed.contains(&open.port.spec().socket));
-        in_the_way.iter().for_each(|open| open.port.close());
+        // What needs no running port's socket goes first: most of what fails, fails here and disturbs nobody.
+        let held = |spec: &PortSpec| in_the_way.iter().any(|open| open.port.spec().socket == spec.socket);
+        let (late, early): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|(spec, ..)| held(spec));
         let mut opened: Vec<Arc<EniPort>> = Vec::new();
-        for (spec, worker, mac) in fresh {
+        let mut closed = false;
+        for (is_late, (spec, worker, mac)) in
+            early.into_iter().map(|port| (false, port)).chain(late.into_iter().map(|port| (true, port)))
+        {
+            if is_late && !closed {
+                in_the_way.iter().for_each(|open| open.port.close());
+                closed = true;
+            }
             match open(&spec, worker, turn) {
                 Ok(port) => {
                     opened.push(port.clone());
@@ -70,7 +79,7 @@ impl Ports {
                 }
                 Err(why) => {
                     opened.iter().for_each(|port| port.close());
-                    return Err(self.reopen(in_the_way, why, turn));
+                    return Err(self.reopen(if closed { in_the_way } else { Vec::new() }, why, turn));
                 }
             }
         }
@@ -87,7 +96,7 @@ impl Ports {
             match open(&spec, old.worker, turn) {
                 Ok(port) => drop(self.current.insert(spec.eni, Open { port, ..old })),
                 Err(e) => {
-                    why = format!("{why}; and its old port cannot be opened again: {e}");
+                    why = format!("{why}; and a port that had to make room cannot be opened again: {e}");
                     self.current.remove(&spec.eni);
                 }
             }
