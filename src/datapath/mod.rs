@@ -39,7 +39,8 @@ pub fn run_burst<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &m
     mirror::mirror(env, snapshot, from, burst.live, burst, &mut outbound);
     route::route(env, snapshot, from, burst, &mut outbound);
     ring::cross(env, snapshot, from, burst);
-    let mut inbound = deliver(env, snapshot, burst);
+    let mut inbound = Copies::new(Direction::Inbound);
+    deliver(env, snapshot, burst, &mut inbound);
     copies::send(env, snapshot, &mut inbound);
     copies::send(env, snapshot, &mut outbound);
     burst.finish();
@@ -50,27 +51,26 @@ pub fn run_burst<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &m
 pub fn run_crossed<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>) {
     burst.start();
     let copies = ring::arrive(env, snapshot, burst);
-    let mut inbound = deliver(env, snapshot, burst);
+    let mut inbound = Copies::new(Direction::Inbound);
+    deliver(env, snapshot, burst, &mut inbound);
     ring::arrive_copies(env, snapshot, copies, burst);
     copies::send(env, snapshot, &mut inbound);
     burst.finish();
 }
 
-/// The receivers' side, for each receiver in the burst. Inbound copies are made as the receivers take their packets,
-/// and returned: they go when all service packets of the burst have gone.
-fn deliver<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>) -> Copies<E::Buf> {
-    let mut inbound = Copies::new(Direction::Inbound);
+/// The receivers' side, for each receiver in the burst. `inbound` gets the copies that are made as receivers take their
+/// packets: they go when all service packets of the burst have gone.
+fn deliver<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>, inbound: &mut Copies<E::Buf>) {
     while let Some(first) = burst.live.first() {
         let slot = burst.to[first];
         let lanes = tx::lanes_to(slot, burst);
         if let Some(to) = snapshot.eni(slot) {
             let admitted = secure::ingress(env, to, lanes, burst);
             let taken = tx::tx(env, to, admitted, burst);
-            mirror::mirror(env, snapshot, to, taken, burst, &mut inbound);
+            mirror::mirror(env, snapshot, to, taken, burst, inbound);
         }
         burst.live = burst.live.without(lanes);
     }
-    inbound
 }
 
 fn received<E: Env>(env: &E, from: &Eni, burst: &Burst<E::Buf>) {
