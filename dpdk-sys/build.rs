@@ -8,6 +8,12 @@ const OLDEST: &str = "22.11.11";
 
 const FUNCTIONS: &[&str] = &[
     "ds_.*",
+    "rte_acl_add_rules",
+    "rte_acl_build",
+    "rte_acl_classify_alg",
+    "rte_acl_create",
+    "rte_acl_free",
+    "rte_acl_set_ctx_classify",
     "rte_eal_init",
     "rte_eal_cleanup",
     "rte_eal_get_runtime_dir",
@@ -22,6 +28,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_rx_queue_setup",
     "rte_eth_tx_queue_setup",
     "rte_log_set_level_pattern",
+    "rte_malloc_get_socket_stats",
     "rte_mempool_avail_count",
     "rte_mempool_in_use_count",
     "rte_mempool_free",
@@ -34,6 +41,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_strerror",
     "rte_thread_register",
     "rte_thread_unregister",
+    "rte_vect_set_max_simd_bitwidth",
     "rte_version",
     "rte_vhost_driver_register",
     "rte_vhost_driver_unregister",
@@ -54,6 +62,14 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 const TYPES: &[&str] = &[
+    "rte_acl_classify_alg",
+    "rte_acl_config",
+    "rte_acl_ctx",
+    "rte_acl_field",
+    "rte_acl_param",
+    "rte_acl_rule",
+    "rte_acl_rule_data",
+    "rte_malloc_socket_stats",
     "rte_mbuf",
     "rte_mempool",
     "rte_ring",
@@ -65,6 +81,8 @@ const TYPES: &[&str] = &[
 ];
 
 const CONSTANTS: &[&str] = &[
+    "RTE_ACL_FIELD_TYPE_.*",
+    "RTE_ACL_MAX_PRIORITY",
     "RTE_VHOST_USER_CLIENT",
     "RTE_VHOST_USER_NO_RECONNECT",
     "RTE_VHOST_USER_LINEARBUF_SUPPORT",
@@ -132,7 +150,7 @@ fn main() {
 
 /// Only the libraries that are called; the mempool driver is loaded by EAL from its plug-in folder.
 fn link() {
-    for lib in ["rte_vhost", "rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal"] {
+    for lib in ["rte_acl", "rte_vhost", "rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal"] {
         println!("cargo:rustc-link-lib={lib}");
     }
 }

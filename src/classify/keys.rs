@@ -72,6 +72,12 @@ impl Keys {
         self.len += 1;
     }
 
+    /// Forgets the keys, for the next batch.
+    #[inline]
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// Number of keys.
     #[must_use]
     pub const fn len(&self) -> usize {

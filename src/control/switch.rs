@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::compile::compile;
 use super::config::Config;
-use super::fabric::Fabric;
+use super::fabric::{Fabric, WorkerView};
 use super::load_model;
 use super::model::{EniSpec, Model};
 use super::registry::Registry;
@@ -88,6 +88,12 @@ impl Switch {
             problems.extend(published.err());
         }
         Err(problems)
+    }
+
+    /// Each worker's figures.
+    #[must_use]
+    pub fn worker_views(&self) -> Vec<WorkerView> {
+        self.fabric.worker_views()
     }
 
     /// Ends the packet side.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-use crate::datapath::{Delivery, Env, FLAT_COPY};
+pub use crate::datapath::FLAT_COPY;
+use crate::datapath::{Delivery, Env};
 use crate::dpdk::mbuf::{self, Mbuf};
 use crate::dpdk::mempool::{Mempool, SizeClass};
 use crate::dpdk::ring::RingTx;

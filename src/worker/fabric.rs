@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::ports::Ports;
-use super::run::Published;
+use super::run::{Aside, Published};
 use super::set::Workers;
 use crate::control::config::Config;
 use crate::control::fabric::{Fabric, PortView, Refused, WorkerView};
@@ -33,9 +33,23 @@ impl LiveFabric {
     /// # Errors
     /// One plain sentence.
     pub fn start(eal: &'static Eal, config: &Config, cpus: &[usize], empty: Snapshot) -> Result<Self, String> {
+        Self::start_beside(eal, config, cpus, empty, Vec::new())
+    }
+
+    /// The same for a harness, whose guests live on the workers' own threads: one entry of `asides` a worker.
+    ///
+    /// # Errors
+    /// One plain sentence.
+    pub fn start_beside(
+        eal: &'static Eal,
+        config: &Config,
+        cpus: &[usize],
+        empty: Snapshot,
+        asides: Vec<Aside>,
+    ) -> Result<Self, String> {
         let first = Published { snapshot: empty, ports: Box::default(), owned: Box::default() };
         let publisher = Publisher::new(Arc::new(first), cpus.len());
-        let workers = Workers::start(eal, config, cpus, &publisher)?;
+        let workers = Workers::start(eal, config, cpus, &publisher, asides)?;
         Ok(LiveFabric { publisher, workers: Mutex::new(workers), ports: Mutex::default(), count: cpus.len() })
     }
 }

@@ -37,6 +37,9 @@ pub struct Published {
     pub owned: Box<[Box<[u32]>]>,
 }
 
+/// What a harness lets a worker's thread do between its turns: emulate the guests where no CPU is left for them.
+pub type Aside = Box<dyn FnMut() + Send>;
+
 /// All that a worker owns.
 pub struct Worker {
     /// Its index.
@@ -57,6 +60,8 @@ pub struct Worker {
     pub turn: Arc<Turn>,
     /// Its own figures.
     pub stats: Arc<WorkerStats>,
+    /// What else the thread does; a switch in production has none.
+    pub aside: Option<Aside>,
 }
 
 impl Worker {
@@ -78,6 +83,10 @@ impl Worker {
             let now = tsc();
             self.stats.turn(packets as u64, now.wrapping_sub(began));
             began = now;
+            if let Some(aside) = &mut self.aside {
+                aside();
+                began = tsc();
+            }
             quiet = if packets == 0 { quiet.saturating_add(1) } else { 0 };
             if self.idle == Idle::Sleep && quiet > PATIENCE {
                 std::thread::sleep(NAP);

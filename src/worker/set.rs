@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::JoinHandle;
 
 use super::env::Pools;
-use super::run::{Published, Worker};
+use super::run::{Aside, Published, Worker};
 use super::stats::WorkerStats;
 use crate::control::config::Config;
 use crate::dpdk::eal::Eal;
@@ -27,7 +27,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts one worker an entry of `cpus`, each reading from `publisher`.
+    /// Starts one worker an entry of `cpus`, each reading from `publisher`; the first ones do `asides` between turns.
     ///
     /// # Errors
     /// One plain sentence: no memory for pools or rings, or a CPU that does not exist.
@@ -36,7 +36,9 @@ impl Workers {
         config: &Config,
         cpus: &[usize],
         publisher: &Publisher<Published>,
+        asides: Vec<Aside>,
     ) -> Result<Self, String> {
+        let mut asides = asides.into_iter();
         let mut workers = Workers {
             threads: Vec::new(),
             stop: Arc::new(AtomicBool::new(false)),
@@ -56,6 +58,7 @@ impl Workers {
                 incoming: std::mem::take(&mut rings.into[index]),
                 turn: turn.clone(),
                 stats: stats.clone(),
+                aside: asides.next(),
             };
             workers.turns.push(turn);
             workers.stats.push(stats);

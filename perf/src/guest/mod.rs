@@ -3,10 +3,11 @@
 //! A [`port::GuestPort`] speaks to the switch; [`bridge`] joins it to a TAP device or to pcap files, event-driven.
 
 pub mod bridge;
+pub mod conversation;
 mod packed;
 pub mod pcap;
 pub mod port;
-mod queue;
+pub(crate) mod queue;
 mod ring;
 mod split;
 #[cfg(test)]

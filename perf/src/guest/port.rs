@@ -1,29 +1,16 @@
 //! A port of the guest: memory, queues and the conversation with the switch.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use vhost::vhost_user::message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures};
-use vhost::vhost_user::{Frontend, VhostUserFrontend};
-use vhost::{VhostBackend, VhostUserMemoryRegionInfo, VringConfigData};
-
+use super::conversation::{Conversation, RingAddress, Wishes, listen};
 use super::queue::{HEADER, Queue};
 use crate::sys::memory::Memory;
 use crate::sys::poll;
 
-const F_MTU: u64 = 1 << 3;
-const F_MRG_RXBUF: u64 = 1 << 15;
-const F_VERSION_1: u64 = 1 << 32;
-const F_RING_PACKED: u64 = 1 << 34;
-/// Protocol feature `VHOST_USER_PROTOCOL_F_NET_MTU`, and its request.
-const PROTOCOL_NET_MTU: u64 = 1 << 4;
-const REQUEST_SET_MTU: u32 = 20;
-const REQUEST_QUEUE_NUM: u32 = 17;
-/// Longest wait for an answer of the switch.
-const ANSWER: Duration = Duration::from_secs(5);
 /// Bytes of a receive buffer; longer frames take several.
 const RECEIVE_BUFFER: usize = 2048;
 
@@ -91,12 +78,6 @@ pub enum GuestError {
     Timeout(Duration),
 }
 
-struct Connection {
-    frontend: Frontend,
-    fd: RawFd,
-    control: UnixStream,
-}
-
 /// A port of the guest.
 pub struct GuestPort {
     config: PortConfig,
@@ -104,7 +85,7 @@ pub struct GuestPort {
     /// Queue 2n receives, 2n + 1 transmits.
     queues: Vec<Queue>,
     listener: Option<UnixListener>,
-    connection: Option<Connection>,
+    conversation: Option<Conversation>,
     stalled: bool,
     ignore_queue_limit: bool,
 }
@@ -139,15 +120,16 @@ impl GuestPort {
             queues.push(Queue::new(config.packed, offset, config.queue_size, lens[q % 2])?);
             offset += Queue::bytes(config.packed, config.queue_size, lens[q % 2]);
         }
-        let listener = match config.role {
-            Role::Server => {
-                let listener = UnixListener::bind(&config.socket)?;
-                listener.set_nonblocking(true)?;
-                Some(listener)
-            }
-            Role::Client => None,
-        };
-        Ok(GuestPort { config, memory, queues, listener, connection: None, stalled: false, ignore_queue_limit: false })
+        let listener = listen(&config.socket, config.role)?;
+        Ok(GuestPort {
+            config,
+            memory,
+            queues,
+            listener,
+            conversation: None,
+            stalled: false,
+            ignore_queue_limit: false,
+        })
     }
 
     /// Waits for the switch and brings all queues up, with fresh rings.
@@ -155,92 +137,21 @@ impl GuestPort {
     /// # Errors
     /// [`GuestError`].
     pub fn connect(&mut self, patience: Duration) -> Result<(), GuestError> {
-        self.connection = None;
-        let deadline = Instant::now() + patience;
-        let stream = loop {
-            if let Some(stream) = self.reach(deadline)? {
-                break stream;
-            }
-            if Instant::now() >= deadline {
-                return Err(GuestError::Timeout(patience));
-            }
+        self.conversation = None;
+        let wishes = Wishes {
+            packed: self.config.packed,
+            announce_mtu: self.config.announce_mtu,
+            queue_pairs: self.config.queue_pairs,
+            ignore_queue_limit: self.ignore_queue_limit,
         };
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(ANSWER))?;
-        stream.set_write_timeout(Some(ANSWER))?;
-        let (fd, control) = (stream.as_raw_fd(), stream.try_clone()?);
-        let frontend = Frontend::from_stream(stream, self.queues.len() as u64);
-        let mut connection = Connection { frontend, fd, control };
-        self.negotiate(&mut connection)?;
-        self.start(&mut connection)?;
-        self.connection = Some(connection);
+        let mut conversation = Conversation::open(self.listener.as_ref(), &self.config.socket, &wishes, patience)?;
+        self.start(&mut conversation)?;
+        self.conversation = Some(conversation);
         Ok(())
     }
 
-    fn reach(&self, deadline: Instant) -> Result<Option<UnixStream>, GuestError> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match &self.listener {
-            Some(listener) => {
-                poll::wait(&[listener.as_raw_fd()], Some(left))?;
-                match listener.accept() {
-                    Ok((stream, _)) => Ok(Some(stream)),
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
-                    Err(e) => Err(e.into()),
-                }
-            }
-            None => {
-                let stream = UnixStream::connect(&self.config.socket).ok();
-                if stream.is_none() {
-                    std::thread::sleep(left.min(Duration::from_millis(20)));
-                }
-                Ok(stream)
-            }
-        }
-    }
-
-    fn negotiate(&self, connection: &mut Connection) -> Result<(), GuestError> {
-        let frontend = &mut connection.frontend;
-        let mut wanted = F_VERSION_1 | F_MRG_RXBUF | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
-        if self.config.packed {
-            wanted |= F_RING_PACKED;
-        }
-        if self.config.announce_mtu.is_some() {
-            wanted |= F_MTU;
-        }
-        let offered = frontend.get_features()?;
-        if offered & wanted != wanted {
-            return Err(GuestError::Missing("VERSION_1, MRG_RXBUF, or the kind of ring that was asked for"));
-        }
-        let protocol = frontend.get_protocol_features()?;
-        let mut protocol_wanted = VhostUserProtocolFeatures::MQ;
-        if self.config.announce_mtu.is_some() {
-            protocol_wanted |= VhostUserProtocolFeatures::from_bits_retain(PROTOCOL_NET_MTU);
-        }
-        frontend.set_protocol_features(protocol & protocol_wanted)?;
-        if !self.ignore_queue_limit
-            && protocol.contains(VhostUserProtocolFeatures::MQ)
-            && queue_pairs(&mut connection.control)? < u64::from(self.config.queue_pairs)
-        {
-            return Err(GuestError::Missing("that many queue pairs"));
-        }
-        frontend.set_owner()?;
-        frontend.set_features(wanted)?;
-        if let Some(mtu) = self.config.announce_mtu {
-            connection.control.write_all(&message(&[REQUEST_SET_MTU, 1, 8, u32::from(mtu), 0]))?;
-        }
-        Ok(())
-    }
-
-    /// Memory and rings, as QEMU orders them.
-    fn start(&mut self, connection: &mut Connection) -> Result<(), GuestError> {
-        let frontend = &mut connection.frontend;
-        frontend.set_mem_table(&[VhostUserMemoryRegionInfo {
-            guest_phys_addr: self.memory.address(),
-            memory_size: self.memory.len() as u64,
-            userspace_addr: self.memory.address(),
-            mmap_offset: 0,
-            mmap_handle: self.memory.fd(),
-        }])?;
+    /// Fresh rings, and all of them enabled.
+    fn start(&mut self, conversation: &mut Conversation) -> Result<(), GuestError> {
         for (index, queue) in self.queues.iter_mut().enumerate() {
             queue.reset(&self.memory);
             if index % 2 == 0 {
@@ -248,26 +159,9 @@ impl GuestPort {
             } else {
                 queue.interrupts(&self.memory, false);
             }
-            let [descriptors, available, used] = queue.ring().areas().map(|a| self.memory.address() + a as u64);
-            frontend.set_vring_num(index, self.config.queue_size)?;
-            frontend.set_vring_base(index, queue.ring().base())?;
-            let addresses = VringConfigData {
-                queue_max_size: self.config.queue_size,
-                queue_size: self.config.queue_size,
-                flags: 0,
-                desc_table_addr: descriptors,
-                used_ring_addr: used,
-                avail_ring_addr: available,
-                log_addr: None,
-            };
-            frontend.set_vring_addr(index, &addresses)?;
-            frontend.set_vring_call(index, &queue.call)?;
-            frontend.set_vring_kick(index, &queue.kick)?;
         }
-        for index in 0..self.queues.len() {
-            frontend.set_vring_enable(index, true)?;
-        }
-        Ok(())
+        let rings: Vec<RingAddress<'_>> = self.queues.iter().map(|q| q.address()).collect();
+        conversation.start(&self.memory, &rings)
     }
 
     /// Uses all its queues from now on, however few the switch offers: for tests of the switch.
@@ -280,33 +174,26 @@ impl GuestPort {
     /// # Errors
     /// [`GuestError`].
     pub fn reset(&mut self) -> Result<(), GuestError> {
-        let Some(mut connection) = self.connection.take() else {
+        let Some(mut conversation) = self.conversation.take() else {
             return Ok(());
         };
-        for index in 0..self.queues.len() {
-            connection.frontend.get_vring_base(index)?;
-        }
-        self.start(&mut connection)?;
-        self.connection = Some(connection);
+        conversation.stop(self.queues.len())?;
+        self.start(&mut conversation)?;
+        self.conversation = Some(conversation);
         Ok(())
     }
 
     /// Hangs up at once, whatever is under way.
     pub fn disconnect(&mut self) {
-        self.connection = None;
+        self.conversation = None;
     }
 
     /// Is the switch there? It is not when it closed the socket.
     pub fn is_connected(&mut self) -> bool {
-        if let Some(connection) = &self.connection {
-            let ready = poll::wait(&[connection.fd], Some(Duration::ZERO));
-            // The switch never speaks unasked: a readable socket is a closed one.
-            if ready.is_ok_and(|r| r.first() != Some(&true)) {
-                return true;
-            }
-            self.connection = None;
+        if self.conversation.as_ref().is_some_and(Conversation::is_over) {
+            self.conversation = None;
         }
-        false
+        self.conversation.is_some()
     }
 
     /// Switches one queue on or off.
@@ -314,10 +201,7 @@ impl GuestPort {
     /// # Errors
     /// [`GuestError`].
     pub fn enable(&mut self, queue: usize, on: bool) -> Result<(), GuestError> {
-        if let Some(connection) = &mut self.connection {
-            connection.frontend.set_vring_enable(queue, on)?;
-        }
-        Ok(())
+        self.conversation.as_mut().map_or(Ok(()), |c| c.enable(queue, on))
     }
 
     /// Puts a frame into the first transmit queue; `false` when there is no room. [`GuestPort::kick`] announces it.
@@ -328,7 +212,7 @@ impl GuestPort {
     /// Puts a frame into the transmit queue of a queue pair.
     pub fn send_on(&mut self, pair: usize, frame: &[u8]) -> bool {
         match self.queues.get_mut(2 * pair + 1) {
-            Some(queue) if self.connection.is_some() => queue.send(&self.memory, frame),
+            Some(queue) if self.conversation.is_some() => queue.send(&self.memory, frame),
             _ => false,
         }
     }
@@ -358,7 +242,7 @@ impl GuestPort {
 
     /// The next frame, if one is there.
     pub fn try_receive(&mut self) -> Option<Vec<u8>> {
-        self.connection.as_ref()?;
+        self.conversation.as_ref()?;
         let memory = &self.memory;
         let frame = self.queues.iter_mut().step_by(2).find_map(|q| q.receive(memory))?;
         self.repost();
@@ -393,7 +277,7 @@ impl GuestPort {
     pub fn wait(&mut self, others: &[RawFd], patience: Option<Duration>) -> Vec<bool> {
         let mut fds: Vec<RawFd> = others.to_vec();
         fds.extend(self.queues.iter().map(|q| q.call.as_raw_fd()));
-        fds.extend(self.connection.iter().map(|c| c.fd));
+        fds.extend(self.conversation.iter().map(|c| c.fd));
         let mut ready = poll::wait(&fds, patience).unwrap_or_default();
         for queue in &self.queues {
             // Non-blocking: an empty counter is an error that says nothing.
@@ -429,17 +313,4 @@ impl GuestPort {
     pub fn config(&self) -> &PortConfig {
         &self.config
     }
-}
-
-/// Asks for the number of queue pairs. The crate takes the answer for a number of queues, and refuses the others then.
-fn queue_pairs(control: &mut UnixStream) -> io::Result<u64> {
-    control.write_all(&message(&[REQUEST_QUEUE_NUM, 1, 0]))?;
-    let mut answer = [0u8; 20];
-    control.read_exact(&mut answer)?;
-    let [.., a, b, c, d, e, f, g, h] = answer;
-    Ok(u64::from_ne_bytes([a, b, c, d, e, f, g, h]))
-}
-
-fn message(words: &[u32]) -> Vec<u8> {
-    words.iter().flat_map(|w| w.to_ne_bytes()).collect()
 }

@@ -2,6 +2,7 @@
 
 use vmm_sys_util::eventfd::EventFd;
 
+use super::conversation::RingAddress;
 use super::packed::PackedRing;
 use super::ring::{Ring, WRITABLE};
 use super::split::SplitRing;
@@ -54,9 +55,15 @@ impl Queue {
         })
     }
 
-    /// The ring, for its addresses.
-    pub fn ring(&self) -> &dyn Ring {
-        &*self.ring
+    /// What the switch must know of the ring.
+    pub fn address(&self) -> RingAddress<'_> {
+        RingAddress {
+            size: self.size,
+            base: self.ring.base(),
+            areas: self.ring.areas(),
+            call: &self.call,
+            kick: &self.kick,
+        }
     }
 
     /// Starts anew with all buffers in our hands.

@@ -79,7 +79,7 @@ fn pair(packed: bool) -> (Memory, Queue, Box<dyn Device>) {
     let memory = Memory::new(Queue::bytes(packed, SIZE, 256)).unwrap();
     let mut queue = Queue::new(packed, 0, SIZE, 256).unwrap();
     queue.reset(&memory);
-    let areas = queue.ring().areas();
+    let areas = queue.address().areas;
     let device: Box<dyn Device> = if packed {
         Box::new(PackedDevice { areas, available: (0, true), used: (0, true) })
     } else {
@@ -163,11 +163,11 @@ fn a_device_that_wants_no_kicks_gets_none() {
     let (memory, queue, _) = pair(false);
     queue.kick(&memory);
     assert_eq!(queue.kick.read().unwrap(), 1);
-    memory.store(queue.ring().areas()[2], 1);
+    memory.store(queue.address().areas[2], 1);
     queue.kick(&memory);
     assert!(queue.kick.read().is_err());
     let (memory, queue, _) = pair(true);
-    memory.store(queue.ring().areas()[2] + 2, 1);
+    memory.store(queue.address().areas[2] + 2, 1);
     queue.kick(&memory);
     assert!(queue.kick.read().is_err());
 }

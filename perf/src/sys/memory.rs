@@ -20,14 +20,29 @@ unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
 
+/// Bytes of a hugepage.
+const HUGE_PAGE: usize = 2 << 20;
+
 impl Memory {
     /// `len` bytes, zeroed.
     ///
     /// # Errors
     /// The kernel's.
     pub fn new(len: usize) -> io::Result<Self> {
+        Self::with_flags(len, 0)
+    }
+
+    /// `len` bytes rounded up to 2 MiB pages, zeroed, in real hugepages.
+    ///
+    /// # Errors
+    /// The kernel's; out of memory where too few hugepages are free.
+    pub fn huge(len: usize) -> io::Result<Self> {
+        Self::with_flags(len.next_multiple_of(HUGE_PAGE), libc::MFD_HUGETLB | libc::MFD_HUGE_2MB)
+    }
+
+    fn with_flags(len: usize, flags: libc::c_uint) -> io::Result<Self> {
         // SAFETY: the name is NUL-terminated; the result is checked.
-        let fd = unsafe { libc::memfd_create(c"vswitch-guest".as_ptr(), libc::MFD_CLOEXEC) };
+        let fd = unsafe { libc::memfd_create(c"vswitch-guest".as_ptr(), libc::MFD_CLOEXEC | flags) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -76,7 +91,8 @@ impl Memory {
         self.file.as_raw_fd()
     }
 
-    fn at(&self, offset: usize, len: usize) -> *mut u8 {
+    /// Where `len` bytes at `offset` are, for code that upholds the ring's protocol itself.
+    pub(super) fn at(&self, offset: usize, len: usize) -> *mut u8 {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len), "outside guest memory");
         // SAFETY: checked above.
         unsafe { self.base.as_ptr().add(offset) }

@@ -1,0 +1,120 @@
+//! A scenario's points, one after another, at the level where its guests are.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::live::Place;
+use super::rounds::{self, Options, blank};
+use super::{churn, replay};
+use crate::report::Point;
+use crate::report::progress::Progress;
+use crate::scenario::{Kind, Level, Peer, Scenario};
+use crate::sys::cpu;
+
+/// Memory of the contenders, MiB of hugepages each.
+const MEMORY: u32 = 512;
+
+/// How scenarios are run on this machine.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// CPUs that may be used.
+    pub cpus: Vec<usize>,
+    /// Guests' memory in hugepages.
+    pub hugepages: bool,
+    /// Look at every frame in a slower run.
+    pub verify: bool,
+    /// What is shown meanwhile.
+    pub progress: &'a Progress,
+    /// Set when the run is to end early.
+    pub stop: &'a AtomicBool,
+}
+
+impl<'a> Run<'a> {
+    /// A run on the CPUs that this process may use.
+    #[must_use]
+    pub fn new(progress: &'a Progress, stop: &'a AtomicBool) -> Self {
+        Run { cpus: cpu::allowed(), hugepages: true, verify: true, progress, stop }
+    }
+
+    /// Workers from the first CPU on; the generator, and everything else of the contender, on the last one.
+    fn options(&self, scenario: &Scenario, workers: usize) -> Result<Options, String> {
+        let [.., last] = self.cpus[..] else {
+            return Err("there is no CPU to run on".to_owned());
+        };
+        if self.cpus.len() < workers + 1 && scenario.level == Level::Processes {
+            return Err(format!(
+                "{}: {workers} polling workers and a generator need {} CPUs, and there are {}: use a level inside one \
+                 process (--level in_process), or more CPUs",
+                scenario.name,
+                workers + 1,
+                self.cpus.len()
+            ));
+        }
+        Ok(Options {
+            place: Place {
+                worker_cpus: self.cpus[..workers.min(self.cpus.len())].to_vec(),
+                control_cpu: last,
+                generator_cpu: last,
+                memory_mb: MEMORY,
+                hugepages: self.hugepages,
+            },
+            rounds: scenario.rounds,
+            warmup: Duration::from_secs_f64(scenario.warmup_seconds),
+            measure: Duration::from_secs_f64(scenario.seconds),
+            verify: self.verify,
+        })
+    }
+}
+
+/// Runs a scenario; what was measured before `stop` is kept.
+///
+/// # Errors
+/// One sentence, and the points that were measured before it.
+pub fn run(scenario: &Scenario, run: &Run<'_>, mut found: impl FnMut(Point)) -> Result<(), String> {
+    if let Some(not_yet) = scenario.not_yet() {
+        let mut points = scenario.points();
+        points.truncate(1);
+        for spec in points {
+            let mut point = blank(&spec);
+            point.void = Some(not_yet.clone());
+            found(point);
+        }
+        return Ok(());
+    }
+    for spec in scenario.points() {
+        if run.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let options = run.options(scenario, usize::from(spec.workers))?;
+        let result = match (spec.kind, spec.level) {
+            (Kind::Churn, _) => churn::point(&spec, &options, run.progress, run.stop),
+            (Kind::Replay, _) => replay::point(&spec, &options, run.progress, run.stop),
+            (Kind::Classify, _) | (_, Level::Stage) => {
+                return Err(format!("{}: stages are measured by `vswitch-perf stages` and `classify`", scenario.name));
+            }
+            (_, Level::InProcess) => inside(&spec, &scenario.peers, &options, run),
+            (_, Level::Processes) => rounds::point(&spec, &scenario.peers, &options, run.progress, run.stop),
+        };
+        match result {
+            Ok(point) => found(point),
+            Err(_) if run.stop.load(Ordering::Relaxed) => return Ok(()),
+            Err(e) => return Err(format!("{}: {e}", scenario.name)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "dpdk")]
+fn inside(
+    spec: &crate::scenario::PointSpec,
+    peers: &[Peer],
+    options: &Options,
+    run: &Run<'_>,
+) -> Result<Point, String> {
+    crate::inprocess::point(spec, peers, options, &run.cpus, run.progress, run.stop)
+}
+
+#[cfg(not(feature = "dpdk"))]
+fn inside(_: &crate::scenario::PointSpec, _: &[Peer], _: &Options, _: &Run<'_>) -> Result<Point, String> {
+    Err("guests inside the workers' threads need the feature dpdk".to_owned())
+}
