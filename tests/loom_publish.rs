@@ -7,7 +7,10 @@
 
 use std::sync::Arc;
 
-use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use loom::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use loom::thread;
 
 #[allow(dead_code)]
@@ -161,6 +164,38 @@ fn two_readers() {
         assert_eq!(worker.join().unwrap().current().read(), 1);
     }
     publisher.reclaim();
+}
+
+/// A worker takes the new value and then sends a packet; another one that takes the packet and then looks has it too.
+fn packet_after_the_value() {
+    let publisher = Publisher::new(Value::new(0), 2);
+    let (mut a, mut b) = (publisher.reader(0).unwrap(), publisher.reader(1).unwrap());
+    // The ring's tail: a store with release, a load with acquire (rte_ring_c11_pvt.h). 0 is empty.
+    let tail = Arc::new(AtomicU64::new(0));
+    let sender = {
+        let tail = tail.clone();
+        thread::spawn(move || {
+            let sent_under = a.current().read();
+            tail.store(1 + sent_under, Release);
+            a
+        })
+    };
+    let receiver = thread::spawn(move || {
+        let before = b.current().read();
+        let packet = tail.load(Acquire);
+        let judged_by = b.current().read();
+        assert!(packet <= 1 + judged_by, "sent under {}, judged by {judged_by}, {before} before", packet - 1);
+        b
+    });
+    publisher.publish(Value::new(1));
+    publisher.reclaim();
+    drop((sender.join().unwrap(), receiver.join().unwrap()));
+    publisher.reclaim();
+}
+
+#[test]
+fn a_packet_is_judged_by_a_snapshot_as_new_as_its_sender_s() {
+    loom::model(packet_after_the_value);
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::model::{EniSpec, Filter, Model, Session, Target};
-use super::registry::Registry;
+use super::registry::{CopyPair, Registry};
 use crate::classify::rule::Action;
 use crate::classify::{Compiled, TooManyRules};
 use crate::mirror::address_map::AddressMap;
@@ -20,7 +21,7 @@ use crate::worker::placement::{Candidate, place};
 const STANDARD_MTU: u16 = 1500;
 
 /// Compiles a validated model. Slots and counters of what existed before are kept; those of what is gone are freed.
-/// `credit` is the number of packets an ENI may have under way to other workers.
+/// `credit` is the number of service packets that an ENI may have under way to other workers; copies have half as much.
 ///
 /// # Errors
 /// An ENI whose sessions have more rules than a classifier takes (the default quotas allow 60).
@@ -32,6 +33,7 @@ pub fn compile(model: &Model, registry: &mut Registry, credit: u32) -> Result<Sn
         .collect();
     registry.placement = place(&candidates, &registry.placement, registry.workers);
     claim(model, registry);
+    registry.copy_pairs.change(copy_pairs(model), Instant::now());
     let mut enis: Vec<Option<Arc<Eni>>> = vec![None; registry.enis.len()];
     for (index, spec) in model.enis.iter().enumerate() {
         let eni = eni(model, registry, index, spec)?;
@@ -101,21 +103,35 @@ fn vpc(model: &Model, registry: &mut Registry, index: usize) -> Vpc {
         local.extend(spec.secondaries.iter().map(|ip| (u64::from(ip.to_bits()), slot)));
     }
     let mut pairs = Vec::new();
+    for pair in registry.copy_pairs.iter().filter(|pair| pair.vpc == model.vpcs[index].id) {
+        // A target that has left complains no more.
+        if let Some(target) = registry.enis.get(&pair.target) {
+            pairs.push((pair.addresses, target.slot));
+        }
+    }
+    Vpc { local: AddressMap::new(local), copy_pairs: AddressMap::new(pairs) }
+}
+
+/// Who sends copies to whom.
+fn copy_pairs(model: &Model) -> HashSet<CopyPair> {
+    let mut pairs = HashSet::new();
     for session in model.sessions.iter().filter(|s| s.enabled) {
         let Target::Eni(target) = session.target else {
             continue;
         };
         let target = &model.enis[target];
-        if !in_vpc(target) {
-            continue;
-        }
-        let slot = registry.enis.claim(&target.id).slot;
-        for source in session.sources.iter().map(|i| &model.enis[*i]).filter(|e| in_vpc(e)) {
-            let pair = u64::from(source.primary.to_bits()) << 32 | u64::from(target.primary.to_bits());
-            pairs.push((pair, slot));
+        let vpc = model.subnets[target.subnet].vpc;
+        for source in session.sources.iter().map(|i| &model.enis[*i]) {
+            if model.subnets[source.subnet].vpc == vpc {
+                pairs.insert(CopyPair {
+                    vpc: model.vpcs[vpc].id.clone(),
+                    addresses: u64::from(source.primary.to_bits()) << 32 | u64::from(target.primary.to_bits()),
+                    target: target.id.clone(),
+                });
+            }
         }
     }
-    Vpc { local: AddressMap::new(local), copy_pairs: AddressMap::new(pairs) }
+    pairs
 }
 
 fn eni(model: &Model, registry: &mut Registry, index: usize, spec: &EniSpec) -> Result<Eni, TooManyRules> {

@@ -39,6 +39,15 @@ pub struct WorkerView {
     pub snapshot_version: u64,
 }
 
+/// Ports that were not opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// One plain sentence.
+    pub why: String,
+    /// Ports of the running configuration had to be closed for it and were opened again: publish it once more.
+    pub reopened: bool,
+}
+
 /// The packet side. Called by one thread at a time.
 pub trait Fabric: Send + Sync {
     /// Number of workers.
@@ -50,16 +59,15 @@ pub trait Fabric: Send + Sync {
     /// One plain sentence.
     fn check(&self, eni: &EniSpec) -> Result<(), String>;
 
-    /// Opens an ENI's port for worker `worker`, or leaves it alone when it is open and nothing about it changed.
+    /// Makes these ports, each for a worker, the ones that the next snapshot goes with. Ports that are open and did not
+    /// change stay; the others are opened. What is not wanted any more stays open until that snapshot is published,
+    /// unless one of the new ports needs its socket.
     ///
     /// # Errors
-    /// One plain sentence.
-    fn open(&self, eni: &EniSpec, worker: usize) -> Result<(), String>;
+    /// A port that cannot be opened: all ports are as before then.
+    fn open(&self, wanted: &[(&EniSpec, usize)]) -> Result<(), Refused>;
 
-    /// Closes an ENI's port; on return no worker uses it.
-    fn close(&self, eni: &str);
-
-    /// Publishes a snapshot and waits until every worker uses it.
+    /// Publishes a snapshot, waits until every worker uses it, and closes the ports that nobody wants any more.
     ///
     /// # Errors
     /// A worker did not take it in time; it will when it can.
@@ -90,11 +98,9 @@ impl Fabric for NoFabric {
         Ok(())
     }
 
-    fn open(&self, _eni: &EniSpec, _worker: usize) -> Result<(), String> {
+    fn open(&self, _wanted: &[(&EniSpec, usize)]) -> Result<(), Refused> {
         Ok(())
     }
-
-    fn close(&self, _eni: &str) {}
 
     fn publish(&self, snapshot: Snapshot) -> Result<(), String> {
         *self.published.lock() = Some(Arc::new(snapshot));

@@ -25,6 +25,8 @@ pub mod raw;
 pub mod registry;
 mod sessions;
 pub mod switch;
+#[cfg(test)]
+mod switch_tests;
 
 #[cfg(test)]
 mod tests;

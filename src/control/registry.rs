@@ -1,14 +1,54 @@
 //! What must outlive a snapshot: slots, generations, counters and placement of ENIs and of session-and-source pairs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::metrics::counters::{EniCounters, PerWorker, RowCounters};
 use crate::metrics::laws::Totals;
 
 /// A pair's key: session id, ENI id.
 pub type RowKey = (Arc<str>, Arc<str>);
+
+/// How long after its last copy a target's complaint about it may come.
+const AFTERMATH: Duration = Duration::from_secs(10);
+
+/// Who sends copies to whom.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CopyPair {
+    /// The VPC's id.
+    pub vpc: Arc<str>,
+    /// The source's primary address << 32 | the target's.
+    pub addresses: u64,
+    /// The target's id.
+    pub target: Arc<str>,
+}
+
+/// Pairs that copies go between, and those that they went between a moment ago: ICMP errors about the last copies come
+/// after the session is gone, and must not reach the source either. A retired pair is compiled into the snapshots of the
+/// next ten seconds, and stays there until the first one after that.
+#[derive(Clone, Debug, Default)]
+pub struct CopyPairs {
+    live: HashSet<CopyPair>,
+    retired: HashMap<CopyPair, Instant>,
+}
+
+impl CopyPairs {
+    /// The pairs of a new configuration.
+    pub fn change(&mut self, live: HashSet<CopyPair>, now: Instant) {
+        for pair in self.live.drain() {
+            self.retired.insert(pair, now);
+        }
+        self.retired.retain(|pair, since| !live.contains(pair) && now.duration_since(*since) < AFTERMATH);
+        self.live = live;
+    }
+
+    /// All pairs whose copies may be complained about, the present ones last.
+    pub fn iter(&self) -> impl Iterator<Item = &CopyPair> {
+        self.retired.keys().chain(&self.live)
+    }
+}
 
 /// A place in a snapshot's list, kept as long as its owner exists.
 #[derive(Debug)]
@@ -83,6 +123,12 @@ impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
         gone
     }
 
+    /// An owner's slot, if it has one.
+    #[must_use]
+    pub fn get(&self, owner: &K) -> Option<&Slot<PerWorker<T>>> {
+        self.owners.get(owner)
+    }
+
     /// One more than the highest slot in use so far.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -112,6 +158,8 @@ pub struct Registry {
     pub rows: Slots<RowKey, RowCounters>,
     /// Where each ENI runs.
     pub placement: HashMap<Arc<str>, usize>,
+    /// Who sends copies to whom, or did a moment ago.
+    pub copy_pairs: CopyPairs,
     /// Counts for packets that outlive their ENI.
     pub departed: Arc<EniCounters>,
     /// Counts for copies that outlive their session.
@@ -133,11 +181,35 @@ impl Registry {
             enis: Slots::new(workers),
             rows: Slots::new(workers),
             placement: HashMap::new(),
+            copy_pairs: CopyPairs::default(),
             departed: Arc::new(EniCounters::new(workers)),
             departed_rows: Arc::new(RowCounters::new(workers)),
             leaving: Vec::new(),
             gone: Totals::default(),
             version: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retired_copy_pair_stays_for_ten_seconds_and_goes_with_the_next_change() {
+        let pair = CopyPair { vpc: "vpc-1".into(), addresses: 7, target: "eni-c".into() };
+        let (mut pairs, began) = (CopyPairs::default(), Instant::now());
+        let at = |seconds| began + Duration::from_secs(seconds);
+        pairs.change(HashSet::from([pair.clone()]), at(0));
+        for seconds in [100, 105, 109] {
+            pairs.change(HashSet::new(), at(seconds));
+            assert_eq!(pairs.iter().collect::<Vec<_>>(), [&pair], "retired at 100");
+        }
+        pairs.change(HashSet::new(), at(110));
+        assert_eq!(pairs.iter().count(), 0);
+        pairs.change(HashSet::from([pair.clone()]), at(111));
+        pairs.change(HashSet::new(), at(112));
+        pairs.change(HashSet::from([pair]), at(113));
+        assert_eq!(pairs.iter().count(), 1, "present again, once");
     }
 }

@@ -1,89 +1,118 @@
 //! Copies on their way to the target: handed to its queue on this worker, or across the ring to the worker that owns it.
+//!
+//! Service goes first: copies are sent when all service packets of their burst are gone, on a ring they leave half of
+//! the room, and of what an ENI may have under way they have a share of their own.
 
 use arrayvec::ArrayVec;
 
 use super::env::{Delivery, Env, Verdict};
 use super::mirror;
 use crate::metrics::counters::RowCounters;
+use crate::mirror::cut::{CutCause, Kept};
 use crate::mirror::session::MirrorRow;
 use crate::mirror::snapshot::{Eni, Snapshot};
 use crate::packet::{BURST, Direction, Lanes, Meta, PacketBuf, Reason};
 use crate::wire::be16;
 
-/// Copies of one burst and one source, not yet sent.
-pub(super) struct Copies<B> {
-    bufs: ArrayVec<Option<B>, BURST>,
-    row: [u16; BURST],
-    kept: [u16; BURST],
-    lane: [u8; BURST],
+/// What a copy was made of, and by what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// Slot of the mirror source.
+    pub source: u32,
+    /// The source's row.
+    pub row: u16,
+    /// How much it holds.
+    pub kept: Kept,
+    /// The packet's lane.
+    pub lane: u8,
 }
 
-impl<B> Default for Copies<B> {
-    fn default() -> Self {
-        Copies { bufs: ArrayVec::new(), row: [0; BURST], kept: [0; BURST], lane: [0; BURST] }
-    }
+/// Copies of one burst and direction, not yet sent.
+pub(super) struct Copies<B> {
+    direction: Direction,
+    bufs: ArrayVec<Option<B>, BURST>,
+    of: ArrayVec<Origin, BURST>,
 }
 
 impl<B> Copies<B> {
-    /// Adds the copy of the packet in `lane`. There is at most one a lane, so there is room.
-    pub(super) fn push(&mut self, copy: B, row: u16, kept: u16, lane: usize) {
-        let at = self.bufs.len();
+    /// None so far.
+    pub(super) const fn new(direction: Direction) -> Self {
+        Copies { direction, bufs: ArrayVec::new_const(), of: ArrayVec::new_const() }
+    }
+
+    /// Which way the originals go, seen from their sources.
+    pub(super) const fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Adds a copy. A packet has at most one a direction, so there is room.
+    pub(super) fn push(&mut self, copy: B, origin: Origin) {
         if self.bufs.try_push(Some(copy)).is_ok() {
-            self.row[at] = row;
-            self.kept[at] = kept;
-            self.lane[at] = lane as u8;
+            let _pushed = self.of.try_push(origin);
         }
+    }
+
+    /// The copies that are still here.
+    fn waiting(&self) -> Lanes {
+        let mut waiting = Lanes::NONE;
+        for (at, buf) in self.bufs.iter().enumerate() {
+            if buf.is_some() {
+                waiting.insert(at);
+            }
+        }
+        waiting
     }
 }
 
-/// Sends the copies of `source`'s packets, session by session.
-pub(super) fn send<E: Env>(
-    env: &mut E,
-    snapshot: &Snapshot,
-    source: &Eni,
-    direction: Direction,
-    mut copies: Copies<E::Buf>,
-) {
-    let Some(mirror) = source.mirror.as_deref() else {
+/// Gives up the copy of the packet in `lane`, which `source` sent: its bytes are needed for service.
+#[cold]
+pub(super) fn give_up<E: Env>(env: &mut E, source: &Eni, lane: usize, copies: &mut Copies<E::Buf>) {
+    let Some(at) = copies.of.iter().position(|of| usize::from(of.lane) == lane) else {
         return;
     };
-    let mut waiting = Lanes::first_n(copies.bufs.len());
+    copies.bufs[at] = None;
+    let row = source.mirror.as_ref().and_then(|m| m.rows.get(usize::from(copies.of[at].row)));
+    if let Some(row) = row {
+        skip(env, &row.counters, Lanes::one(at), copies, Reason::NoBuffer);
+    }
+}
+
+/// Sends copies, session by session and source by source.
+pub(super) fn send<E: Env>(env: &mut E, snapshot: &Snapshot, copies: &mut Copies<E::Buf>) {
+    if copies.bufs.is_empty() {
+        return;
+    }
+    let mut waiting = copies.waiting();
     while let Some(first) = waiting.first() {
-        let index = copies.row[first];
+        let (slot, index) = (copies.of[first].source, copies.of[first].row);
         let mut lanes = Lanes::NONE;
         for lane in waiting {
-            if copies.row[lane] == index {
+            if copies.of[lane].row == index && copies.of[lane].source == slot {
                 lanes.insert(lane);
             }
         }
         waiting = waiting.without(lanes);
-        let Some(row) = mirror.rows.get(usize::from(index)) else {
+        let Some(source) = snapshot.eni(slot) else {
+            continue;
+        };
+        let Some(row) = source.mirror.as_ref().and_then(|m| m.rows.get(usize::from(index))) else {
             continue;
         };
         match snapshot.eni_of(row.target, row.target_generation) {
-            None => skip(env, &row.counters, direction, lanes, &copies, Reason::TargetDown),
-            Some(target) if target.worker == env.worker() => {
-                give(env, target, &row.counters, direction, lanes, &copies);
-            }
-            Some(target) => cross(env, snapshot, source, (row, target), direction, lanes, &mut copies),
+            None => skip(env, &row.counters, lanes, copies, Reason::TargetDown),
+            Some(target) if target.worker == env.worker() => give(env, target, &row.counters, lanes, copies),
+            Some(target) => cross(env, snapshot, source, (row, target), lanes, copies),
         }
     }
     E::Buf::free_all(&mut copies.bufs);
 }
 
 /// Offers copies to the target's queue on this worker.
-fn give<E: Env>(
-    env: &mut E,
-    target: &Eni,
-    counters: &RowCounters,
-    direction: Direction,
-    lanes: Lanes,
-    copies: &Copies<E::Buf>,
-) {
-    let outcome = offer(env, target, counters, direction, lanes, &copies.bufs, |lane| copies.kept[lane]);
+fn give<E: Env>(env: &mut E, target: &Eni, counters: &RowCounters, lanes: Lanes, copies: &Copies<E::Buf>) {
+    let outcome = offer(env, target, counters, copies.direction, lanes, &copies.bufs, |lane| copies.of[lane].kept);
     if let Some((lost, reason)) = outcome {
         for lane in lost {
-            env.trace(usize::from(copies.lane[lane]), Verdict::Skipped(direction, reason));
+            env.trace(usize::from(copies.of[lane].lane), Verdict::Skipped(copies.direction, reason));
         }
     }
 }
@@ -96,7 +125,7 @@ fn offer<E: Env>(
     direction: Direction,
     lanes: Lanes,
     bufs: &[Option<E::Buf>],
-    kept: impl Fn(usize) -> u16,
+    kept: impl Fn(usize) -> Kept,
 ) -> Option<(Lanes, Reason)> {
     let block = counters.of(env.worker());
     let d = direction.index();
@@ -112,7 +141,13 @@ fn offer<E: Env>(
     let (mut bytes, mut inner) = (0u64, 0u64);
     for lane in taken {
         bytes += bufs[lane].as_ref().map_or(0, |b| b.len() as u64);
-        inner += u64::from(kept(lane));
+        let kept = kept(lane);
+        inner += u64::from(kept.bytes);
+        match kept.cut {
+            Some(CutCause::PacketLength) => block.cut_packet_length[d].add(1),
+            Some(CutCause::PathMtu) => block.cut_path_mtu[d].add(1),
+            None => {}
+        }
         mirror::exclude(env, target, Direction::Inbound, lane, Reason::Copy);
     }
     let count = u64::from(taken.count());
@@ -134,22 +169,27 @@ fn cross<E: Env>(
     snapshot: &Snapshot,
     source: &Eni,
     (row, target): (&MirrorRow, &Eni),
-    direction: Direction,
     lanes: Lanes,
     copies: &mut Copies<E::Buf>,
 ) {
-    let room = snapshot.credit.saturating_sub(source.counters.in_flight());
+    let credit = snapshot.copy_credit().saturating_sub(source.counters.copies_in_flight());
+    let ring = env.room_for_copies(target.worker);
     let mut batch = ArrayVec::<E::Buf, BURST>::new();
     let mut tried = ArrayVec::<usize, BURST>::new();
-    let mut broke = Lanes::NONE;
+    let (mut broke, mut lost) = (Lanes::NONE, Lanes::NONE);
     for lane in lanes {
-        if batch.len() as u64 >= room {
+        if batch.len() as u64 >= credit {
             broke.insert(lane);
+            continue;
+        }
+        if batch.len() >= ring {
+            lost.insert(lane);
             continue;
         }
         let Some(mut buf) = copies.bufs[lane].take() else {
             continue;
         };
+        let kept = copies.of[lane].kept;
         buf.set_meta(Meta {
             to: target.slot,
             to_generation: target.generation,
@@ -157,9 +197,11 @@ fn cross<E: Env>(
             from_generation: source.generation,
             row: row.slot,
             row_generation: row.generation,
-            kept: copies.kept[lane],
+            kept: kept.bytes,
             copy: 1,
-            direction: direction.index() as u8,
+            direction: copies.direction.index() as u8,
+            cut: CutCause::code(kept.cut),
+            ..Meta::default()
         });
         batch.push(buf);
         tried.push(lane);
@@ -167,34 +209,31 @@ fn cross<E: Env>(
     let offered = batch.len();
     env.cross(target.worker, &mut batch);
     let sent = offered - batch.len();
-    source.counters.of(env.worker()).crossed_out.add(sent as u64);
-    let mut lost = Lanes::NONE;
+    source.counters.of(env.worker()).copies_out.add(sent as u64);
     tried[sent..].iter().for_each(|lane| lost.insert(*lane));
-    skip(env, &row.counters, direction, lost, copies, Reason::WorkerRingFull);
-    skip(env, &row.counters, direction, broke, copies, Reason::CreditExhausted);
+    skip(env, &row.counters, lost, copies, Reason::WorkerRingFull);
+    skip(env, &row.counters, broke, copies, Reason::CreditExhausted);
 }
 
-fn skip<E: Env>(
-    env: &mut E,
-    counters: &RowCounters,
-    direction: Direction,
-    lanes: Lanes,
-    copies: &Copies<E::Buf>,
-    reason: Reason,
-) {
+fn skip<E: Env>(env: &mut E, counters: &RowCounters, lanes: Lanes, copies: &Copies<E::Buf>, reason: Reason) {
+    let direction = copies.direction;
     counters.of(env.worker()).skips[direction.index()].add(reason, u64::from(lanes.count()));
     for lane in lanes {
-        env.trace(usize::from(copies.lane[lane]), Verdict::Skipped(direction, reason));
+        env.trace(usize::from(copies.of[lane].lane), Verdict::Skipped(direction, reason));
     }
 }
 
-/// A copy that came over a ring, in `lane` of `bufs`: the rest of its way.
+/// Copies of one row that came over a ring, in `lanes` of `bufs`: the rest of their way.
 pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, lanes: Lanes, bufs: &[Option<E::Buf>], meta: &Meta) {
     let direction = Direction::from_index(meta.direction);
     let counters = snapshot.row_counters(meta.row, meta.row_generation);
-    match snapshot.eni_of(meta.to, meta.to_generation) {
+    // A target that has moved to another worker meanwhile is not this one's to serve.
+    match snapshot.eni_of(meta.to, meta.to_generation).filter(|to| to.worker == env.worker()) {
         Some(target) => {
-            let kept = |lane: usize| bufs.get(lane).and_then(Option::as_ref).map_or(0, |b| b.meta().kept);
+            let kept = |lane: usize| {
+                let meta = bufs.get(lane).and_then(Option::as_ref).map_or_else(Meta::default, PacketBuf::meta);
+                Kept { bytes: meta.kept, cut: CutCause::from_code(meta.cut) }
+            };
             offer(env, target, counters, direction, lanes, bufs, kept);
         }
         None => {

@@ -2,10 +2,14 @@
 
 use arrayvec::ArrayVec;
 
-use crate::mirror::cut::CutCause;
+use crate::mirror::cut::Kept;
 use crate::mirror::snapshot::Eni;
 use crate::packet::{BURST, Direction, Exhausted, Headers, Lanes, PacketBuf, Reason};
 use crate::wire::vxlan::OUTER;
+
+/// A copy that keeps at most so many bytes has them all for itself; a longer one may share its original's, which makes
+/// copying cheap and rewriting the original dear.
+pub const FLAT_COPY: usize = 1024;
 
 /// What an ENI's queues made of the frames they were offered. The buffers stay with the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,20 +35,27 @@ pub enum Verdict {
     Excluded(Direction, Reason),
     /// No rule matched.
     Unmatched(Direction),
-    /// A drop rule matched, by its index.
-    Refused(Direction, u16),
-    /// An accept rule matched, by its index; so much is kept.
+    /// A drop rule matched.
+    Refused {
+        /// Slot of the mirror source.
+        source: u32,
+        /// Of the packet, seen from the source.
+        direction: Direction,
+        /// Index of the rule.
+        rule: u16,
+    },
+    /// An accept rule matched.
     Matched {
+        /// Slot of the mirror source.
+        source: u32,
         /// Of the packet, seen from the source.
         direction: Direction,
         /// Row of the session.
         row: u16,
         /// Index of the rule.
         rule: u16,
-        /// Bytes of the IPv4 packet that the copy keeps.
-        kept: u16,
-        /// Why it is shorter than the packet.
-        cut: Option<CutCause>,
+        /// How much the copy holds.
+        kept: Kept,
     },
     /// The matched packet's copy came to nothing.
     Skipped(Direction, Reason),
@@ -78,6 +89,9 @@ pub trait Env {
     /// # Errors
     /// [`Exhausted`] when the pool is empty.
     fn unshare(&mut self, buf: &mut Self::Buf) -> Result<(), Exhausted>;
+
+    /// Copies that may go to another worker now: they leave half of the ring to service packets.
+    fn room_for_copies(&self, worker: usize) -> usize;
 
     /// Sends buffers to another worker, as far as the ring has room; the rest stays in `batch`, in order.
     fn cross(&mut self, worker: usize, batch: &mut ArrayVec<Self::Buf, BURST>);

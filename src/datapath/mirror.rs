@@ -2,29 +2,28 @@
 //!
 //! Copies are made here, from the bytes as they are now, and sent later by [`super::copies`]: service goes first.
 
-use super::copies::Copies;
+use super::copies::{Copies, Origin};
 use super::env::{Env, Verdict};
 use crate::classify::{Key, Keys, Verdict as Match};
-use crate::mirror::cut::CutCause;
-use crate::mirror::session::{MirrorSource, Outcome};
+use crate::mirror::session::{MirrorRow, Outcome};
 use crate::mirror::snapshot::{Eni, Snapshot};
 use crate::packet::{BURST, Burst, Direction, Headers, Lanes, Reason};
 use crate::wire::ipv4::{Ports, protocol};
 use crate::wire::{ethernet, hash};
 
-/// Judges `lanes` as packets that `source` sent or got, and makes their copies.
+/// Judges `lanes` as packets that `source` sent or got, and adds their copies to `copies`, which says which of both.
 pub(super) fn mirror<E: Env>(
     env: &mut E,
     snapshot: &Snapshot,
     source: &Eni,
-    direction: Direction,
     lanes: Lanes,
     burst: &Burst<E::Buf>,
-) -> Copies<E::Buf> {
-    let mut copies = Copies::default();
+    copies: &mut Copies<E::Buf>,
+) {
     let Some(mirror) = source.mirror.as_deref() else {
-        return copies;
+        return;
     };
+    let direction = copies.direction();
     let d = direction.index();
     let mut keys = Keys::default();
     let mut lane_of = [0u8; BURST];
@@ -54,18 +53,19 @@ pub(super) fn mirror<E: Env>(
                 env.trace(lane, Verdict::Excluded(direction, Reason::FragmentOrphan));
             }
             Match::Match(rule) => match mirror.tables[d].outcomes.get(usize::from(rule)) {
-                Some(Outcome::Mirror(row)) => {
+                Some(Outcome::Mirror(index)) => {
                     block.matched[d].add(1);
-                    copy(env, mirror, direction, (lane, rule, *row), burst, &mut copies);
+                    if let Some(row) = mirror.rows.get(usize::from(*index)) {
+                        copy(env, source.slot, (row, *index, rule), lane, burst, copies);
+                    }
                 }
                 _ => {
                     block.refused[d].add(1);
-                    env.trace(lane, Verdict::Refused(direction, rule));
+                    env.trace(lane, Verdict::Refused { source: source.slot, direction, rule });
                 }
             },
         }
     }
-    copies
 }
 
 /// Counts a packet of a source that is never mirrored; ENIs without a session count nothing.
@@ -98,37 +98,31 @@ fn key(headers: &Headers) -> Key {
 /// Makes the copy of one matched packet.
 fn copy<E: Env>(
     env: &mut E,
-    mirror: &MirrorSource,
-    direction: Direction,
-    (lane, rule, row_index): (usize, u16, u16),
+    source: u32,
+    (row, index, rule): (&MirrorRow, u16, u16),
+    lane: usize,
     burst: &Burst<E::Buf>,
     copies: &mut Copies<E::Buf>,
 ) {
-    let (Some(row), Some(buf)) = (mirror.rows.get(usize::from(row_index)), burst.buf(lane)) else {
+    let Some(buf) = burst.buf(lane) else {
         return;
     };
+    let direction = copies.direction();
     let headers = &burst.headers[lane];
     let block = row.counters.of(env.worker());
     let d = direction.index();
     block.matched[d].add(1);
-    let (kept, cut) = row.limit.keep(headers.ip.total);
-    env.trace(lane, Verdict::Matched { direction, row: row_index, rule, kept, cut });
+    let kept = row.limit.keep(headers.ip.total);
+    env.trace(lane, Verdict::Matched { source, direction, row: index, rule, kept });
     if let Some(reason) = row.gate {
         block.skips[d].add(reason, 1);
         env.trace(lane, Verdict::Skipped(direction, reason));
         return;
     }
-    let inner = ethernet::HEADER + usize::from(kept);
+    let inner = ethernet::HEADER + usize::from(kept.bytes);
     let outer = row.outer.fill(inner, hash::source_port(headers.flow_hash()));
     match env.copy(buf, &outer, inner) {
-        Ok(copy) => {
-            match cut {
-                Some(CutCause::PacketLength) => block.cut_packet_length[d].add(1),
-                Some(CutCause::PathMtu) => block.cut_path_mtu[d].add(1),
-                None => {}
-            }
-            copies.push(copy, row_index, kept, lane);
-        }
+        Ok(copy) => copies.push(copy, Origin { source, row: index, kept, lane: lane as u8 }),
         Err(_) => {
             block.skips[d].add(Reason::NoBuffer, 1);
             env.trace(lane, Verdict::Skipped(direction, Reason::NoBuffer));

@@ -21,7 +21,9 @@ mod tx;
 #[cfg(test)]
 mod tests;
 
-pub use env::{Delivery, Env, Verdict};
+pub use env::{Delivery, Env, FLAT_COPY, Verdict};
+
+use copies::Copies;
 
 use crate::mirror::snapshot::{Eni, Snapshot};
 use crate::packet::{Burst, Direction, PacketBuf};
@@ -33,32 +35,39 @@ pub fn run_burst<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &m
     received(env, from, burst);
     admit::admit(env, snapshot, from, burst);
     secure::secure(env, from, Direction::Outbound, burst);
-    let copies = mirror::mirror(env, snapshot, from, Direction::Outbound, burst.live, burst);
-    route::route(env, snapshot, from, burst);
+    let mut outbound = Copies::new(Direction::Outbound);
+    mirror::mirror(env, snapshot, from, burst.live, burst, &mut outbound);
+    route::route(env, snapshot, from, burst, &mut outbound);
     ring::cross(env, snapshot, from, burst);
-    deliver(env, snapshot, burst);
-    copies::send(env, snapshot, from, Direction::Outbound, copies);
+    let mut inbound = Copies::new(Direction::Inbound);
+    deliver(env, snapshot, burst, &mut inbound);
+    copies::send(env, snapshot, &mut inbound);
+    copies::send(env, snapshot, &mut outbound);
     burst.finish();
 }
 
-/// Runs a burst that came over a ring from another worker: the rest of the way of its packets and copies.
+/// Runs a burst that came over a ring from another worker: the rest of the way of its packets and copies. `snapshot`
+/// is at least as new as the one that they were sent under; `worker::crossed` says how.
 pub fn run_crossed<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>) {
     burst.start();
-    ring::arrive(env, snapshot, burst);
-    deliver(env, snapshot, burst);
+    let copies = ring::arrive(env, snapshot, burst);
+    let mut inbound = Copies::new(Direction::Inbound);
+    deliver(env, snapshot, burst, &mut inbound);
+    ring::arrive_copies(env, snapshot, copies, burst);
+    copies::send(env, snapshot, &mut inbound);
     burst.finish();
 }
 
-/// The receivers' side, for each receiver in the burst: service first, then the inbound copies.
-fn deliver<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>) {
+/// The receivers' side, for each receiver in the burst. `inbound` gets the copies that are made as receivers take their
+/// packets: they go when all service packets of the burst have gone.
+fn deliver<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>, inbound: &mut Copies<E::Buf>) {
     while let Some(first) = burst.live.first() {
         let slot = burst.to[first];
         let lanes = tx::lanes_to(slot, burst);
         if let Some(to) = snapshot.eni(slot) {
             let admitted = secure::ingress(env, to, lanes, burst);
             let taken = tx::tx(env, to, admitted, burst);
-            let copies = mirror::mirror(env, snapshot, to, Direction::Inbound, taken, burst);
-            copies::send(env, snapshot, to, Direction::Inbound, copies);
+            mirror::mirror(env, snapshot, to, taken, burst, inbound);
         }
         burst.live = burst.live.without(lanes);
     }

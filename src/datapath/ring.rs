@@ -73,46 +73,70 @@ fn send<E: Env>(
     mine
 }
 
-/// Unpacks a burst that came over a ring: copies go to their targets, service packets stay live with their receiver.
-pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>) {
+/// Unpacks a burst that came over a ring: service packets stay live, with their receiver; the copies' lanes are returned.
+pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>) -> Lanes {
+    let mut copies = Lanes::NONE;
     let mut waiting = burst.live;
     while let Some(first) = waiting.first() {
-        let Some(meta) = burst.buf(first).map(PacketBuf::meta) else {
-            return;
-        };
-        // Neighbours of the same kind go together.
-        let mut lanes = Lanes::NONE;
-        for lane in waiting {
-            match burst.buf(lane).map(PacketBuf::meta) {
-                Some(m) if (Meta { kept: 0, ..m }) == (Meta { kept: 0, ..meta }) => lanes.insert(lane),
-                _ => break,
-            }
-        }
+        let (meta, lanes) = neighbours(first, waiting, burst);
         waiting = waiting.without(lanes);
+        if meta.copy == 1 {
+            copies = Lanes(copies.0 | lanes.0);
+            burst.live = burst.live.without(lanes);
+            continue;
+        }
         let from = snapshot.counters_of(meta.from, meta.from_generation);
         from.of(env.worker()).crossed_in.add(u64::from(lanes.count()));
-        if meta.copy == 1 {
-            copies::arrive(env, snapshot, lanes, &burst.bufs, &meta);
-            burst.live = burst.live.without(lanes);
-        } else {
-            receive(env, snapshot, lanes, &meta, burst);
-        }
+        receive(env, snapshot, lanes, &meta, burst);
+    }
+    copies
+}
+
+/// Sends the copies of a burst that came over a ring to their targets.
+pub(super) fn arrive_copies<E: Env>(env: &mut E, snapshot: &Snapshot, copies: Lanes, burst: &Burst<E::Buf>) {
+    let mut waiting = copies;
+    while let Some(first) = waiting.first() {
+        let (meta, lanes) = neighbours(first, waiting, burst);
+        waiting = waiting.without(lanes);
+        let from = snapshot.counters_of(meta.from, meta.from_generation);
+        from.of(env.worker()).copies_in.add(u64::from(lanes.count()));
+        copies::arrive(env, snapshot, lanes, &burst.bufs, &meta);
     }
 }
 
+/// The lanes of `waiting` from `first` on that may go together with it, and what they have in common.
+fn neighbours<B: PacketBuf>(first: usize, waiting: Lanes, burst: &Burst<B>) -> (Meta, Lanes) {
+    let common = |lane| Meta { kept: 0, cut: 0, ..burst.buf(lane).map_or_else(Meta::default, PacketBuf::meta) };
+    let meta = common(first);
+    let mut lanes = Lanes::one(first);
+    for lane in waiting {
+        if common(lane) != meta {
+            break;
+        }
+        lanes.insert(lane);
+    }
+    (meta, lanes)
+}
+
 /// Service packets for one receiver: headers are read again, since the bytes have been rewritten.
-fn receive<E: Env>(env: &E, snapshot: &Snapshot, lanes: Lanes, meta: &Meta, burst: &mut Burst<E::Buf>) {
-    let known = snapshot.eni_of(meta.to, meta.to_generation).is_some();
+fn receive<E: Env>(env: &mut E, snapshot: &Snapshot, lanes: Lanes, meta: &Meta, burst: &mut Burst<E::Buf>) {
+    // The receiver may have left, or have moved to another worker, while the packet was on the ring.
+    let known = snapshot.eni_of(meta.to, meta.to_generation).is_some_and(|to| to.worker == env.worker());
     for lane in lanes {
         let buf = burst.bufs.get(lane).and_then(Option::as_ref);
-        match buf.map(|b| parse(b.head(), &mut burst.headers[lane])) {
-            Some(Ok(Kind::Ipv4)) if known => burst.to[lane] = meta.to,
-            _ => {
-                // The receiver left while the packet was on the ring.
-                let from = snapshot.counters_of(meta.from, meta.from_generation);
-                from.of(env.worker()).drops[Direction::Outbound.index()].add(Reason::NoRoute, 1);
-                burst.live.remove(lane);
+        let parsed = buf.map_or(Err(Reason::ShortFrame), |b| parse(b.head(), &mut burst.headers[lane]));
+        let reason = match parsed {
+            Ok(Kind::Ipv4) if known => {
+                burst.to[lane] = meta.to;
+                continue;
             }
-        }
+            Ok(_) => Reason::NoRoute,
+            // Admission lets no such frame through: only a replay brings one here.
+            Err(reason) => reason,
+        };
+        let from = snapshot.counters_of(meta.from, meta.from_generation);
+        from.of(env.worker()).drops[Direction::Outbound.index()].add(reason, 1);
+        env.trace(lane, Verdict::Dropped(reason));
+        burst.live.remove(lane);
     }
 }

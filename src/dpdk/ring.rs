@@ -37,7 +37,10 @@ impl Drop for Ring {
 
 /// The sending end.
 #[derive(Debug)]
-pub struct RingTx(Arc<Ring>);
+pub struct RingTx {
+    ring: Arc<Ring>,
+    capacity: usize,
+}
 
 /// The receiving end.
 #[derive(Debug)]
@@ -54,17 +57,30 @@ pub fn pair(_eal: &'static Eal, name: &str, size: u32) -> Result<(RingTx, RingRx
     // SAFETY: EAL runs; the name is a NUL-terminated string that DPDK copies; -1 is any memory node.
     let raw = unsafe { dpdk_sys::rte_ring_create(name.as_ptr(), size, -1, flags) };
     let ring = Arc::new(Ring(NonNull::new(raw).ok_or_else(|| NoRing(last_error()))?));
-    Ok((RingTx(ring.clone()), RingRx(ring)))
+    // A ring is full when one place is left (rte_ring.h).
+    Ok((RingTx { ring: ring.clone(), capacity: size as usize - 1 }, RingRx(ring)))
 }
 
 impl RingTx {
+    /// Packets it holds at most.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Packets there is room for; the other end may make more at any time.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.capacity.saturating_sub(count(self.ring.0))
+    }
+
     /// Sends as many as there is room for; the rest stays in `batch`, in order.
     pub fn send(&mut self, batch: &mut ArrayVec<Mbuf, BURST>) -> usize {
         // SAFETY: an Mbuf is a pointer to an rte_mbuf (repr(transparent)), so the batch is an array of object
         // pointers; this is the only producer.
-        let sent =
-            unsafe { dpdk_sys::ds_ring_sp_enqueue_burst(self.0.0.as_ptr(), batch.as_ptr().cast(), batch.len() as u32) }
-                as usize;
+        let sent = unsafe {
+            dpdk_sys::ds_ring_sp_enqueue_burst(self.ring.0.as_ptr(), batch.as_ptr().cast(), batch.len() as u32)
+        } as usize;
         for mbuf in batch.drain(..sent.min(batch.len())) {
             // The ring owns it now.
             std::mem::forget(mbuf);
@@ -82,9 +98,13 @@ impl RingRx {
     /// Packets waiting.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        // SAFETY: the ring is valid; counting only reads.
-        unsafe { dpdk_sys::ds_ring_count(self.0.0.as_ptr()) as usize }
+        count(self.0.0)
     }
+}
+
+fn count(ring: NonNull<dpdk_sys::rte_ring>) -> usize {
+    // SAFETY: both ends keep the ring valid; counting only reads.
+    unsafe { dpdk_sys::ds_ring_count(ring.as_ptr()) as usize }
 }
 
 fn receive(ring: NonNull<dpdk_sys::rte_ring>, into: &mut ArrayVec<Option<Mbuf>, BURST>) -> usize {

@@ -66,10 +66,14 @@ pub struct EniBlock {
     pub tx_bytes: Counter,
     /// How many of them were copies.
     pub tx_copies: Counter,
-    /// Frames that left for another worker.
+    /// Service packets that left for another worker.
     pub crossed_out: Counter,
-    /// Frames of this ENI that arrived on the worker that counts here.
+    /// Service packets of this ENI that arrived on the worker that counts here.
     pub crossed_in: Counter,
+    /// Copies that left for another worker.
+    pub copies_out: Counter,
+    /// Copies of this ENI's packets that arrived on the worker that counts here.
+    pub copies_in: Counter,
     /// Ring entries that the vhost library took and did not hand over.
     pub ring_rejected: Counter,
     /// Times a queue became stuck.
@@ -142,10 +146,16 @@ impl<T> PerWorker<T> {
 }
 
 impl EniCounters {
-    /// Frames under way to other workers.
+    /// Service packets under way to other workers.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.sum(|b| b.crossed_out.get()).saturating_sub(self.sum(|b| b.crossed_in.get()))
+    }
+
+    /// Copies under way to other workers.
+    #[must_use]
+    pub fn copies_in_flight(&self) -> u64 {
+        self.sum(|b| b.copies_out.get()).saturating_sub(self.sum(|b| b.copies_in.get()))
     }
 
     /// Drops of one reason and direction.

@@ -41,8 +41,8 @@ impl Totals {
             self.consumed += counters.sum(|b| b.consumed.get(*reason));
             self.dropped += Direction::ALL.iter().map(|d| counters.drops(*d, *reason)).sum::<u64>();
         }
-        self.crossed_out += counters.sum(|b| b.crossed_out.get());
-        self.crossed_in += counters.sum(|b| b.crossed_in.get());
+        self.crossed_out += counters.sum(|b| b.crossed_out.get() + b.copies_out.get());
+        self.crossed_in += counters.sum(|b| b.crossed_in.get() + b.copies_in.get());
         self.ring_rejected += counters.sum(|b| b.ring_rejected.get());
     }
 

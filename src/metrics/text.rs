@@ -37,7 +37,7 @@ const ENI: [EniMetric; 9] = [
     ("vswitch_eni_generated_packets_total", "Frames that the switch made for the guest.", |b| b.generated.get()),
     ("vswitch_eni_ring_rejected_total", "Ring entries that the vhost library refused.", |b| b.ring_rejected.get()),
     ("vswitch_eni_ring_stuck_total", "Times a queue had entries that could not be taken.", |b| b.ring_stuck.get()),
-    ("vswitch_eni_crossed_total", "Frames sent to other workers.", |b| b.crossed_out.get()),
+    ("vswitch_eni_crossed_total", "Frames sent to other workers.", |b| b.crossed_out.get() + b.copies_out.get()),
 ];
 
 /// What a block of a session and source says of a direction.
@@ -155,7 +155,7 @@ impl Page {
         }
         let help = "Matched packets without a copy, by reason.";
         let skips = self.counter("vswitch_mirror_skips_total", help, &["session", "eni", "direction", "reason"])?;
-        let help = "Copies shorter than their original, by what cut them.";
+        let help = "Copies that the target took and that were shorter than their original, by what cut them.";
         let cut = self.counter("vswitch_mirror_cut_total", help, &["session", "eni", "direction", "cause"])?;
         for row in &scrape.rows {
             for d in Direction::ALL {

@@ -21,6 +21,35 @@ impl CutCause {
             CutCause::PathMtu => "path_mtu",
         }
     }
+
+    /// As a byte that travels with a copy; 0 is a whole one.
+    #[must_use]
+    pub const fn code(cause: Option<CutCause>) -> u8 {
+        match cause {
+            None => 0,
+            Some(CutCause::PacketLength) => 1,
+            Some(CutCause::PathMtu) => 2,
+        }
+    }
+
+    /// What a byte says.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<CutCause> {
+        match code {
+            1 => Some(CutCause::PacketLength),
+            2 => Some(CutCause::PathMtu),
+            _ => None,
+        }
+    }
+}
+
+/// How much of a packet a copy holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Bytes of the IPv4 packet.
+    pub bytes: u16,
+    /// Why these are not all.
+    pub cut: Option<CutCause>,
 }
 
 /// The bytes of an IPv4 packet that a session's copies keep at most, and why.
@@ -45,8 +74,12 @@ impl CopyLimit {
     /// Bytes kept of a packet of `total` bytes, and what cut it if it is cut.
     #[inline]
     #[must_use]
-    pub const fn keep(self, total: u16) -> (u16, Option<CutCause>) {
-        if total <= self.bytes { (total, None) } else { (self.bytes, Some(self.cause)) }
+    pub const fn keep(self, total: u16) -> Kept {
+        if total <= self.bytes {
+            Kept { bytes: total, cut: None }
+        } else {
+            Kept { bytes: self.bytes, cut: Some(self.cause) }
+        }
     }
 }
 
@@ -67,8 +100,10 @@ mod tests {
             (64, 1500, 65, (64, Some(PacketLength))),
             (1450, 1500, 1451, (1450, Some(PacketLength))),
         ];
-        for (length, mtu, total, expected) in cases {
-            assert_eq!(CopyLimit::new(length, IpMtu(mtu)).keep(total), expected, "{length} {mtu} {total}");
+        for (length, mtu, total, (bytes, cut)) in cases {
+            let kept = CopyLimit::new(length, IpMtu(mtu)).keep(total);
+            assert_eq!(kept, Kept { bytes, cut }, "{length} {mtu} {total}");
+            assert_eq!(CutCause::from_code(CutCause::code(cut)), cut);
         }
     }
 }

@@ -107,7 +107,7 @@ pub struct Snapshot {
     pub departed: Arc<EniCounters>,
     /// Counts for copies that outlive their session.
     pub departed_rows: Arc<RowCounters>,
-    /// Packets an ENI may have under way to other workers.
+    /// Service packets an ENI may have under way to other workers.
     pub credit: u64,
 }
 
@@ -139,6 +139,14 @@ impl Snapshot {
             Some(Some((g, counters))) if *g == generation => counters,
             _ => &self.departed_rows,
         }
+    }
+
+    /// Copies an ENI's packets may have under way to other workers. They have a credit of their own, half as large: no
+    /// number of copies on their way to a slow target takes anything from service.
+    #[inline]
+    #[must_use]
+    pub const fn copy_credit(&self) -> u64 {
+        self.credit.div_ceil(2)
     }
 
     /// Does the platform own this address?

@@ -32,6 +32,10 @@ pub struct Meta {
     pub copy: u8,
     /// For a copy: direction of the original, 0 outbound, 1 inbound.
     pub direction: u8,
+    /// For a copy: what made it shorter than its original, as [`CutCause::code`](crate::mirror::cut::CutCause::code).
+    pub cut: u8,
+    /// No meaning; the struct has no hidden bytes.
+    pub padding: [u8; 3],
 }
 
 /// An owned packet buffer. The bytes start with the destination MAC.

@@ -1,19 +1,34 @@
 //! The heap twin of an mbuf: for unit tests, replay and oracles.
 
+use std::sync::Arc;
+
 use super::buf::{Meta, PacketBuf};
 
-/// A frame in a `Vec`.
+/// A frame in a `Vec`. Like an mbuf, it may share its bytes with copies: then nobody may write them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeapBuf {
     bytes: Vec<u8>,
     meta: Meta,
+    /// Held by all that share the bytes.
+    sharers: Arc<()>,
 }
 
 impl HeapBuf {
     /// A buffer with these bytes.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        HeapBuf { bytes: bytes.into(), meta: Meta::default() }
+        HeapBuf { bytes: bytes.into(), ..HeapBuf::default() }
+    }
+
+    /// Says that this buffer's bytes are those of `other`, which holds for as long as both live.
+    #[must_use]
+    pub fn sharing_with(self, other: &HeapBuf) -> Self {
+        HeapBuf { sharers: other.sharers.clone(), ..self }
+    }
+
+    /// Bytes of its own from now on.
+    pub fn unshare(&mut self) {
+        self.sharers = Arc::default();
     }
 
     /// The frame.
@@ -39,7 +54,7 @@ impl PacketBuf for HeapBuf {
     }
 
     fn head_mut(&mut self) -> Option<&mut [u8]> {
-        Some(&mut self.bytes)
+        (Arc::strong_count(&self.sharers) == 1).then_some(&mut self.bytes)
     }
 
     fn meta(&self) -> Meta {

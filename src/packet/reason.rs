@@ -141,7 +141,7 @@ reasons! {
     NoRoute "no_route" [Drop(Stage::Route), Skip] "No route leads to the destination.";
     TtlExpired "ttl_expired" [Drop(Stage::Route)] "The time to live ended at the router.";
     Hairpin "hairpin" [Drop(Stage::Route)] "The destination is the sender itself.";
-    NoBuffer "no_buffer" [Drop(Stage::Route), Skip] "The buffer pool was exhausted.";
+    NoBuffer "no_buffer" [Drop(Stage::Tx), Skip] "The buffer pool was exhausted.";
     WorkerRingFull "worker_ring_full" [Drop(Stage::Ring), Skip] "The ring to the receiver's worker was full.";
     CreditExhausted "credit_exhausted" [Drop(Stage::Ring), Skip] "The ENI has too many packets under way to other workers.";
     ExceedsMtu "exceeds_mtu" [Drop(Stage::Tx)] "The IP packet is longer than the receiver's MTU.";

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use arrayvec::ArrayVec;
 
-use crate::datapath::{Delivery, Env, Verdict};
+use crate::datapath::{Delivery, Env, FLAT_COPY, Verdict};
 use crate::mirror::snapshot::Eni;
 use crate::packet::{BURST, Direction, Exhausted, Headers, HeapBuf, Lanes, Meta, PacketBuf};
 use crate::wire::vxlan::OUTER;
@@ -28,6 +28,8 @@ pub struct HeapEnv {
     pub buffers: Option<usize>,
     /// Room in the rings to other workers; `None` is any number.
     pub ring_room: Option<usize>,
+    /// How much they hold, when there is a number to their room.
+    pub ring_size: usize,
     /// Security refuses packets with this destination port.
     pub denied_port: Option<(Direction, u16)>,
 }
@@ -67,7 +69,9 @@ impl Env for HeapEnv {
                 }
                 *room -= 1;
             }
-            self.queued.push((to.slot, buf.clone()));
+            let mut theirs = buf.clone();
+            theirs.unshare();
+            self.queued.push((to.slot, theirs));
             taken.insert(lane);
         }
         Delivery::Taken(taken)
@@ -79,7 +83,7 @@ impl Env for HeapEnv {
         bytes.extend_from_slice(&source.bytes()[..keep.min(source.len())]);
         let mut copy = HeapBuf::new(bytes);
         copy.set_meta(Meta { copy: 1, ..Meta::default() });
-        Ok(copy)
+        Ok(if keep > FLAT_COPY { copy.sharing_with(source) } else { copy })
     }
 
     fn generate(&mut self, frame: &[u8]) -> Result<HeapBuf, Exhausted> {
@@ -87,8 +91,14 @@ impl Env for HeapEnv {
         Ok(HeapBuf::new(frame))
     }
 
-    fn unshare(&mut self, _buf: &mut HeapBuf) -> Result<(), Exhausted> {
-        self.buffer()
+    fn unshare(&mut self, buf: &mut HeapBuf) -> Result<(), Exhausted> {
+        self.buffer()?;
+        buf.unshare();
+        Ok(())
+    }
+
+    fn room_for_copies(&self, _worker: usize) -> usize {
+        self.ring_room.map_or(usize::MAX, |room| room.saturating_sub(self.ring_size / 2))
     }
 
     fn cross(&mut self, worker: usize, batch: &mut ArrayVec<HeapBuf, BURST>) {

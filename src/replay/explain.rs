@@ -12,7 +12,7 @@ use crate::control::operations::ExplainQuery;
 use crate::control::registry::Registry;
 use crate::datapath::Verdict;
 use crate::mirror::snapshot::{Eni, Snapshot};
-use crate::packet::{Burst, Direction};
+use crate::packet::{Burst, Direction, Reason};
 use crate::wire::{Mac, checksum, ethernet, ipv4};
 
 /// Judges a packet as if all guests were connected.
@@ -31,15 +31,18 @@ pub fn explain(model: &Model, query: &ExplainQuery) -> Result<Value, String> {
     let frame = frame(&snapshot, eni, direction, query)?;
     let (mut env, mut burst) = (HeapEnv::default(), Burst::default());
     pass(&mut env, &snapshot, eni, direction, frame, &mut burst);
-    let mut service = json!({ "verdict": "delivered" });
+    // Null until the datapath says what it was.
+    let mut service = json!({ "verdict": null });
     for (_, verdict) in &env.verdicts {
-        if let Verdict::Dropped(reason) | Verdict::Consumed(reason) = verdict {
-            let word = if matches!(verdict, Verdict::Dropped(_)) { "dropped" } else { "consumed" };
-            service = json!({ "verdict": word, "reason": reason.label(), "why": reason.help() });
+        let ended = |word, reason: &Reason| json!({ "verdict": word, "reason": reason.label(), "why": reason.help() });
+        match verdict {
+            Verdict::Dropped(reason) => service = ended("dropped", reason),
+            Verdict::Consumed(reason) => service = ended("consumed", reason),
+            Verdict::Delivered => service = json!({ "verdict": "delivered" }),
+            _ => {}
         }
     }
-    let mirror: Vec<Value> =
-        env.verdicts.iter().filter_map(|(_, v)| judgement(direction, eni, &snapshot, &env.verdicts, v)).collect();
+    let mirror: Vec<Value> = env.verdicts.iter().filter_map(|(_, v)| judgement(&snapshot, &env.verdicts, v)).collect();
     let note = "a copy keeps at most PacketLength bytes of the IPv4 packet (default 1500, also to a jumbo target)";
     Ok(json!({ "service": service, "mirror": mirror, "note": note }))
 }

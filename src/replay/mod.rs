@@ -5,6 +5,8 @@ pub mod env;
 pub mod explain;
 pub mod fuzz;
 pub mod pcap;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 use std::io::Write;
@@ -88,7 +90,7 @@ pub fn replay(model: &Model, args: &Args) -> Result<Summary, String> {
             *count += 1;
             writer.write(record.time_ns, buf.bytes())?;
         }
-        let line = verdicts::line(summary.packets, direction, eni, &snapshot, &env.verdicts);
+        let line = verdicts::line(summary.packets, direction, &snapshot, &env.verdicts);
         env.verdicts.clear();
         writeln!(lines, "{line}").map_err(|e| format!("{}: {e}", path.display()))?;
         summary.packets += 1;

@@ -3,72 +3,61 @@
 use serde_json::{Value, json};
 
 use crate::datapath::Verdict;
+use crate::mirror::cut::CutCause;
 use crate::mirror::session::MirrorSource;
-use crate::mirror::snapshot::{Eni, Snapshot};
+use crate::mirror::snapshot::Snapshot;
 use crate::packet::Direction;
 
 /// One line of `verdicts.jsonl`.
-pub(super) fn line(
-    index: u64,
-    direction: Direction,
-    eni: &Eni,
-    snapshot: &Snapshot,
-    verdicts: &[(usize, Verdict)],
-) -> Value {
-    let mut service = json!("delivered");
+pub(super) fn line(index: u64, direction: Direction, snapshot: &Snapshot, verdicts: &[(usize, Verdict)]) -> Value {
+    // Null until the datapath says what it was.
+    let mut service = Value::Null;
     let mut mirror = Vec::new();
     for (_, verdict) in verdicts {
         match verdict {
             Verdict::Dropped(reason) => service = json!({ "dropped": reason.label() }),
             Verdict::Consumed(reason) => service = json!({ "consumed": reason.label() }),
             Verdict::Crossed => service = json!("crossed"),
-            Verdict::Delivered => {}
-            other => mirror.extend(judgement(direction, eni, snapshot, verdicts, other)),
+            Verdict::Delivered => service = json!("delivered"),
+            other => mirror.extend(judgement(snapshot, verdicts, other)),
         }
     }
     json!({ "index": index, "direction": direction.label(), "service": service, "mirror": mirror })
 }
 
-/// The sources that judged: the replayed ENI in its own direction; in the other one, the packet's other end.
-pub(super) fn judgement(
-    direction: Direction,
-    eni: &Eni,
-    snapshot: &Snapshot,
-    all: &[(usize, Verdict)],
-    verdict: &Verdict,
-) -> Option<Value> {
-    let named = |d: Direction, text: Value| json!({ "direction": d.label(), "verdict": text });
+/// What the mirror stage judged about a packet, for one of its ends; nothing for other verdicts.
+pub(super) fn judgement(snapshot: &Snapshot, all: &[(usize, Verdict)], verdict: &Verdict) -> Option<Value> {
+    let named = |d: Direction, text: &str| json!({ "direction": d.label(), "verdict": text });
     Some(match verdict {
         Verdict::Excluded(d, reason) => {
-            let mut v = named(*d, json!("excluded"));
+            let mut v = named(*d, "excluded");
             v["reason"] = json!(reason.label());
             v
         }
-        Verdict::Unmatched(d) => named(*d, json!("unmatched")),
-        Verdict::Refused(d, rule) => {
-            let mut v = named(*d, json!("refused"));
-            if let Some(source) = source(snapshot, eni, direction, *d) {
-                v["rule"] = json!(source.tables[d.index()].rules.get(usize::from(*rule)).map(|r| &**r));
-            }
+        Verdict::Unmatched(d) => named(*d, "unmatched"),
+        Verdict::Refused { source, direction, rule } => {
+            let mut v = named(*direction, "refused");
+            let mirror = snapshot.eni(*source).and_then(|e| e.mirror.as_deref());
+            v["rule"] = json!(mirror.and_then(|m| rule_id(m, *direction, *rule)));
             v
         }
-        Verdict::Matched { direction: d, row, rule, kept, cut } => {
+        Verdict::Matched { source, direction, row, rule, kept } => {
             let skip = all.iter().find_map(|(_, v)| match v {
-                Verdict::Skipped(other, reason) if other == d => Some(reason.label()),
+                Verdict::Skipped(other, reason) if other == direction => Some(reason.label()),
                 _ => None,
             });
-            let mut v = named(*d, json!(if skip.is_some() { "skipped" } else { "mirrored" }));
-            if let Some(source) = source(snapshot, eni, direction, *d) {
-                v["rule"] = json!(source.tables[d.index()].rules.get(usize::from(*rule)).map(|r| &**r));
-                if let Some(row) = source.rows.get(usize::from(*row)) {
+            let mut v = named(*direction, if skip.is_some() { "skipped" } else { "mirrored" });
+            if let Some(mirror) = snapshot.eni(*source).and_then(|e| e.mirror.as_deref()) {
+                v["rule"] = json!(rule_id(mirror, *direction, *rule));
+                if let Some(row) = mirror.rows.get(usize::from(*row)) {
                     v["session"] = json!(&*row.session);
                     v["vni"] = json!(row.vni);
                     let target = snapshot.eni_of(row.target, row.target_generation);
                     v["target"] = json!(target.map(|t| &*t.id));
                 }
             }
-            v["kept"] = json!(kept);
-            v["cut"] = json!(cut.map(crate::mirror::cut::CutCause::label));
+            v["kept"] = json!(kept.bytes);
+            v["cut"] = json!(kept.cut.map(CutCause::label));
             v["reason"] = json!(skip);
             v
         }
@@ -76,13 +65,6 @@ pub(super) fn judgement(
     })
 }
 
-/// The mirror source behind a judgement. A packet of a replay has two ends; the one that is not the replayed ENI is
-/// known only when it alone has sessions.
-fn source<'a>(snapshot: &'a Snapshot, eni: &'a Eni, passed: Direction, judged: Direction) -> Option<&'a MirrorSource> {
-    if passed == judged {
-        return eni.mirror.as_deref();
-    }
-    let mut others = snapshot.enis.iter().flatten().filter(|e| e.slot != eni.slot && e.mirror.is_some());
-    let other = others.next()?;
-    if others.next().is_some() { None } else { other.mirror.as_deref() }
+fn rule_id(source: &MirrorSource, direction: Direction, rule: u16) -> Option<&str> {
+    source.tables[direction.index()].rules.get(usize::from(rule)).map(|id| &**id)
 }

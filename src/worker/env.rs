@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
+pub use crate::datapath::FLAT_COPY;
 use crate::datapath::{Delivery, Env};
 use crate::dpdk::mbuf::{self, Mbuf};
 use crate::dpdk::mempool::{Mempool, SizeClass};
@@ -15,8 +16,6 @@ use crate::port::EniPort;
 use crate::wire::vxlan::OUTER;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Frames up to this many bytes are copied whole; longer ones are cloned behind a header of their own.
-pub const FLAT_COPY: usize = 1024;
 /// Even queues receive in the guest.
 const RECEIVE_QUEUES: u32 = 0x5555_5555;
 
@@ -129,6 +128,13 @@ impl Env for WorkerEnv<'_> {
         let own = mbuf::flat_copy(buf, buf.len(), &[], self.pools.fitting(buf.len()))?;
         *buf = own;
         Ok(())
+    }
+
+    fn room_for_copies(&self, worker: usize) -> usize {
+        self.rings
+            .get(worker)
+            .and_then(Option::as_ref)
+            .map_or(0, |ring| ring.room().saturating_sub(ring.capacity() / 2))
     }
 
     fn cross(&mut self, worker: usize, batch: &mut ArrayVec<Mbuf, BURST>) {

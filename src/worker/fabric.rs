@@ -1,38 +1,29 @@
 //! The packet side of a live switch: workers and ENI ports behind the control side's [`Fabric`].
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::ports::Ports;
 use super::run::{Aside, Published};
 use super::set::Workers;
 use crate::control::config::Config;
-use crate::control::fabric::{Fabric, PortView, WorkerView};
+use crate::control::fabric::{Fabric, PortView, Refused, WorkerView};
 use crate::control::model::EniSpec;
 use crate::dpdk::eal::Eal;
 use crate::mirror::publish::Publisher;
 use crate::mirror::snapshot::Snapshot;
 use crate::port::eni::check_socket_path;
-use crate::port::{EniPort, PortSpec};
-use crate::wire::Mac;
 
 /// Longest time a worker may take to see a new snapshot.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// An open port and the worker it was opened for.
-struct Open {
-    port: Arc<EniPort>,
-    worker: usize,
-    mac: Mac,
-}
 
 /// Workers and ports.
 pub struct LiveFabric {
     publisher: Publisher<Published>,
     workers: Mutex<Workers>,
-    ports: Mutex<HashMap<Arc<str>, Open>>,
+    ports: Mutex<Ports>,
     count: usize,
 }
 
@@ -59,7 +50,7 @@ impl LiveFabric {
         let first = Published { snapshot: empty, ports: Box::default(), owned: Box::default() };
         let publisher = Publisher::new(Arc::new(first), cpus.len());
         let workers = Workers::start(eal, config, cpus, &publisher, asides)?;
-        Ok(LiveFabric { publisher, workers: Mutex::new(workers), ports: Mutex::new(HashMap::new()), count: cpus.len() })
+        Ok(LiveFabric { publisher, workers: Mutex::new(workers), ports: Mutex::default(), count: cpus.len() })
     }
 }
 
@@ -72,38 +63,9 @@ impl Fabric for LiveFabric {
         check_socket_path(&eni.socket).map_err(|e| format!("{}: {e}", eni.id))
     }
 
-    fn open(&self, eni: &EniSpec, worker: usize) -> Result<(), String> {
-        let spec = PortSpec {
-            eni: eni.id.clone(),
-            socket: eni.socket.clone(),
-            mode: eni.mode,
-            queue_pairs: eni.queue_pairs,
-            mtu: eni.mtu,
-        };
-        let mut ports = self.ports.lock();
-        if let Some(open) = ports.get(&eni.id)
-            && open.worker == worker
-            && *open.port.spec() == spec
-        {
-            return Ok(());
-        }
-        if let Some(old) = ports.remove(&eni.id) {
-            old.port.close();
-        }
-        if let Some(folder) = spec.socket.parent().filter(|p| !p.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|e| format!("{}: {}: {e}", eni.id, folder.display()))?;
-        }
-        let turn = self.workers.lock().turn(worker);
-        let port = EniPort::open(spec, turn).map_err(|e| format!("{}: {e}", eni.id))?;
-        ports.insert(eni.id.clone(), Open { port, worker, mac: Mac(eni.mac) });
-        Ok(())
-    }
-
-    fn close(&self, eni: &str) {
-        let gone = self.ports.lock().remove(eni);
-        if let Some(open) = gone {
-            open.port.close();
-        }
+    fn open(&self, wanted: &[(&EniSpec, usize)]) -> Result<(), Refused> {
+        let turn = |worker| self.workers.lock().turn(worker);
+        self.ports.lock().change(wanted, &turn)
     }
 
     fn publish(&self, snapshot: Snapshot) -> Result<(), String> {
@@ -123,7 +85,10 @@ impl Fabric for LiveFabric {
             owned: owned.into_iter().map(Vec::into_boxed_slice).collect(),
         };
         let epoch = self.publisher.publish(Arc::new(published));
-        self.publisher.wait_until_seen(epoch, PATIENCE).map_err(|e| e.to_string())
+        let seen = self.publisher.wait_until_seen(epoch, PATIENCE).map_err(|e| e.to_string());
+        let unwanted = self.ports.lock().take_unwanted();
+        unwanted.iter().for_each(|open| open.port.close());
+        seen
     }
 
     fn port(&self, eni: &str) -> Option<PortView> {
@@ -156,10 +121,8 @@ impl Fabric for LiveFabric {
 
     /// Ports first: a guest's going waits for a running worker.
     fn stop(&self) {
-        let ports: Vec<Open> = self.ports.lock().drain().map(|(_, open)| open).collect();
-        for open in &ports {
-            open.port.close();
-        }
+        let all = self.ports.lock().take_all();
+        all.iter().for_each(|open| open.port.close());
         self.workers.lock().stop();
     }
 }

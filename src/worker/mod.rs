@@ -1,5 +1,6 @@
 //! Workers: the loop of an lcore, and which ENIs it owns.
 
+pub mod crossed;
 #[cfg(feature = "dpdk")]
 pub mod env;
 #[cfg(feature = "dpdk")]
@@ -7,6 +8,8 @@ pub mod fabric;
 #[cfg(feature = "dpdk")]
 pub mod housekeeping;
 pub mod placement;
+#[cfg(feature = "dpdk")]
+mod ports;
 #[cfg(feature = "dpdk")]
 pub mod run;
 #[cfg(feature = "dpdk")]

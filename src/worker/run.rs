@@ -1,9 +1,10 @@
-//! The loop of an lcore: rings from other workers, then every ENI's queues, a burst each, under one snapshot a turn.
+//! The loop of an lcore: rings from other workers, then every ENI's queues, a burst each, under one snapshot a burst.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::crossed;
 use super::env::{Pools, WorkerEnv};
 use super::housekeeping::{PERIOD, Watch};
 use super::stats::WorkerStats;
@@ -97,17 +98,19 @@ impl Worker {
 
     /// One turn; returns the packets it moved.
     fn turn(&mut self, burst: &mut Burst<Mbuf>, watch: &mut Watch) -> usize {
-        let published = self.reader.current();
-        let mut env =
-            WorkerEnv { index: self.index, ports: &published.ports, pools: &self.pools, rings: &mut self.outgoing };
         let mut packets = 0;
         for ring in &mut self.incoming {
-            let taken = ring.receive(&mut burst.bufs);
-            if taken > 0 {
+            let came = crossed::take(&mut burst.bufs, |bufs| ring.receive(bufs), &mut self.reader);
+            if let Some((taken, published)) = came {
                 packets += taken;
+                let rings = &mut self.outgoing;
+                let mut env = WorkerEnv { index: self.index, ports: &published.ports, pools: &self.pools, rings };
                 run_crossed(&mut env, &published.snapshot, burst);
             }
         }
+        let published = self.reader.current();
+        let mut env =
+            WorkerEnv { index: self.index, ports: &published.ports, pools: &self.pools, rings: &mut self.outgoing };
         for slot in published.owned.get(self.index).into_iter().flatten() {
             let Some(eni) = published.snapshot.eni(*slot) else {
                 continue;

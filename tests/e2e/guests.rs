@@ -147,3 +147,24 @@ fn lengths_that_lie_are_counted_and_hurt_nobody() {
     assert_eq!((drops("bad_ip_length"), drops("too_long")), (1, 1));
     assert!(wait_until(|| switch.metric("vswitch_eni_ring_rejected_total", &["eni=\"eni-0\""]) == 1));
 }
+
+#[test]
+fn a_queue_whose_entries_cannot_be_taken_is_stuck_and_says_so() {
+    let switch = Setup::default().start();
+    let (mut broken, mut b, mut c) = (switch.guest(0), switch.guest(1), switch.guest(2));
+    let stuck_total = |eni: &str| switch.metric("vswitch_eni_ring_stuck_total", &[eni]);
+    assert_eq!(stuck_total(""), 0);
+    broken.offer_nowhere();
+    broken.kick();
+    assert!(wait_until(|| switch.get("/readyz").contains("ring_stuck")), "{}", switch.get("/readyz"));
+    assert!(switch.get("/readyz").contains("eni-0"));
+    assert_eq!(switch.ctl_json(&["eni", "eni-0"])["stuck_queues"], 1);
+    assert_eq!(switch.ctl_json(&["eni", "eni-1"])["stuck_queues"], 0);
+    assert_eq!((stuck_total("eni=\"eni-0\""), stuck_total("")), (1, 1), "once, however long it lasts");
+    exchange((1, &mut b), (2, &mut c), 100, 100);
+    // Fresh rings, and all is well again.
+    broken.reset().unwrap();
+    assert!(wait_until(|| switch.get("/readyz").starts_with("ready")));
+    assert_eq!(switch.ctl_json(&["eni", "eni-0"])["stuck_queues"], 0);
+    exchange((0, &mut broken), (1, &mut b), 100, 100);
+}

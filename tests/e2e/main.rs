@@ -8,6 +8,8 @@ mod forwarding;
 mod frames;
 mod guests;
 mod mirroring;
+mod ports;
+mod programs;
 mod reload;
 mod replay;
 mod second_opinion;

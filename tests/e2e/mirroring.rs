@@ -9,8 +9,10 @@ use crate::switch::{PATIENCE, Setup};
 fn every_packet_of_a_source_is_copied_in_both_directions() {
     let switch = Setup { sessions: vec![(vec![0], 2, 1500)], ..Setup::default() }.start();
     let (mut a, mut b, mut c) = (switch.guest(0), switch.guest_like(1, |c| c.packed = true), switch.guest(2));
+    let mut bytes = 0;
     for count in 0..200 {
         let len = 60 + (count as usize * 7) % 1400;
+        bytes += len as u64;
         let (out, back) = (numbered(0, 1, count, len), numbered(1, 0, count, len));
         send(&mut a, &out);
         assert_eq!(b.receive(PATIENCE).expect("lost"), out);
@@ -22,8 +24,52 @@ fn every_packet_of_a_source_is_copied_in_both_directions() {
         assert_eq!(copy[50..], back[..]);
         assert_eq!(copy[46..49], [0, 0, 10], "VNI");
     }
-    assert_eq!(switch.metric("vswitch_mirror_packets_total", &["direction=\"outbound\""]), 200);
-    assert_eq!(switch.metric("vswitch_mirror_packets_total", &["direction=\"inbound\""]), 200);
+    for direction in ["direction=\"outbound\"", "direction=\"inbound\""] {
+        let mirrored = |what: &str| switch.metric(&format!("vswitch_mirror_{what}_total"), &[direction]);
+        assert_eq!((mirrored("matched"), mirrored("packets")), (200, 200));
+        assert_eq!((mirrored("bytes"), mirrored("inner_bytes")), (bytes + 200 * 50, bytes - 200 * 14));
+    }
+    let moved = |eni: &str, way: &str| switch.metric(&format!("vswitch_eni_{way}_bytes_total"), &[eni]);
+    for eni in ["eni=\"eni-0\"", "eni=\"eni-1\""] {
+        assert_eq!((moved(eni, "rx"), moved(eni, "tx")), (bytes, bytes));
+    }
+    let collector = "eni=\"eni-2\"";
+    assert_eq!((moved(collector, "rx"), moved(collector, "tx")), (0, 2 * bytes + 400 * 50));
+    assert_eq!(switch.metric("vswitch_eni_tx_copies_total", &[collector]), 400);
+    assert_eq!(switch.metric("vswitch_worker_packets_total", &["worker=\"0\""]), 400);
+    let cycles = || ["busy", "idle"].map(|c| switch.metric(&format!("vswitch_worker_{c}_cycles_total"), &[]));
+    let before = cycles();
+    assert!(before.iter().all(|c| *c > 0), "{before:?}");
+    send(&mut a, &numbered(0, 1, 0, 60));
+    b.receive(PATIENCE).expect("lost");
+    assert!(crate::switch::wait_until(|| cycles().iter().zip(before).all(|(now, before)| *now > before)));
+    assert_eq!(switch.metric("vswitch_build_info", &[&format!("version=\"{}\"", env!("CARGO_PKG_VERSION"))]), 1);
+}
+
+#[test]
+fn a_target_that_takes_nothing_costs_another_session_nothing() {
+    let sessions = vec![(vec![0], 2, 1500), (vec![1], 3, 1500)];
+    let switch = Setup { enis: 4, sessions, ..Setup::default() }.start();
+    let (mut a, mut b) = (switch.guest(0), switch.guest(1));
+    let (mut slow, mut quick) = (switch.guest(2), switch.guest(3));
+    let of = |session: usize, what: &str| {
+        switch.metric(&format!("vswitch_mirror_{what}_total"), &[&format!("session=\"s-{session}\"")])
+    };
+    slow.stall(true);
+    // What a sends is copied to the slow target as a's, and to the quick one as b's.
+    let mut pass = |count: u64| {
+        send(&mut a, &numbered(0, 1, count, 200));
+        assert_eq!(number(&b.receive(PATIENCE).expect("service suffers")), count);
+        let copy = quick.receive(PATIENCE).expect("the other session suffers");
+        assert_eq!(copy[50..], numbered(0, 1, count, 200)[..]);
+    };
+    (0..1000).for_each(&mut pass);
+    assert!(of(0, "skips") >= 700, "{}", of(0, "skips"));
+    drop(slow);
+    assert!(crate::switch::wait_until(|| switch.metric("vswitch_eni_up", &["eni=\"eni-2\""]) == 0));
+    (1000..1100).for_each(&mut pass);
+    assert_eq!(switch.metric("vswitch_mirror_skips_total", &["session=\"s-0\"", "reason=\"target_down\""]), 100);
+    assert_eq!((of(1, "matched"), of(1, "packets"), of(1, "skips")), (1100, 1100, 0));
 }
 
 #[test]
@@ -95,11 +141,14 @@ fn the_metrics_page_is_clean_and_explain_explains() {
             assert!(page.contains(&format!("{word} {name} ")), "{word} {name}");
         }
     }
-    if let Ok(mut promtool) =
-        std::process::Command::new("promtool").args(["check", "metrics"]).stdin(std::process::Stdio::piped()).spawn()
-    {
-        std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), page.as_bytes()).unwrap();
-        assert!(promtool.wait().unwrap().success());
+    let promtool =
+        std::process::Command::new("promtool").args(["check", "metrics"]).stdin(std::process::Stdio::piped()).spawn();
+    match promtool {
+        Ok(mut promtool) => {
+            std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), page.as_bytes()).unwrap();
+            assert!(promtool.wait().unwrap().success());
+        }
+        Err(_) => crate::switch::missing("there is no promtool (Debian's package prometheus)"),
     }
     let explained = switch.ctl_json(&[
         "explain",

@@ -105,3 +105,77 @@ fn an_eni_that_is_removed_is_gone_and_one_that_is_added_works() {
     switch.wait_up(1);
     crate::frames::exchange((0, &mut a), (1, &mut b), 50, 100);
 }
+
+/// Streams from eni-0 to eni-1 until `done`, with little under way, and judges all that comes: service each once and in
+/// order, copies at most once each, in order, byte for byte. Returns the next number and the copies that came.
+fn stream_with_copies(ports: [&mut GuestPort; 3], first: u64, done: impl Fn(u64) -> bool) -> (u64, u64) {
+    let [a, b, collector] = ports;
+    let (mut sent, mut got, mut copies, mut last_copy) = (first, first, 0, None);
+    let mut quiet = Instant::now();
+    while quiet.elapsed() < Duration::from_millis(200) || got < sent {
+        assert!(quiet.elapsed() < crate::switch::PATIENCE, "service lost: {got} of {sent}");
+        if !done(sent) {
+            quiet = Instant::now();
+            while sent < got + 16 && a.send(&numbered(0, 1, sent, 80)) {
+                sent += 1;
+            }
+            a.kick();
+        }
+        while let Some(frame) = b.try_receive() {
+            assert_eq!(frame, numbered(0, 1, got, 80));
+            (got, quiet) = (got + 1, Instant::now());
+        }
+        while let Some(copy) = collector.try_receive() {
+            let n = number(&copy[50..]);
+            assert_eq!(copy[50..], numbered(0, 1, n, 80));
+            assert!(n >= first && last_copy.is_none_or(|last| last < n), "{n} after {last_copy:?}");
+            (copies, last_copy, quiet) = (copies + 1, Some(n), Instant::now());
+        }
+        b.wait(&[], Some(Duration::from_micros(200)));
+    }
+    (sent, copies)
+}
+
+#[test]
+fn two_workers_take_a_change_one_after_the_other_and_lose_count_of_nothing() {
+    // eni-0 is worker 0's; its receiver eni-1 and its target eni-3 are worker 1's: everything crosses.
+    let setup = |on: bool, enis| Setup {
+        workers: 2,
+        enis,
+        sessions: if on { vec![(vec![0], 3, 1500)] } else { Vec::new() },
+        ..Setup::default()
+    };
+    let switch = setup(false, 4).start();
+    let (mut a, mut b) = (switch.guest(0), switch.guest(1));
+    let mut collector = switch.guest_like(3, |c| c.queue_size = 1024);
+    let (mut next, mut copied) = (0, 0);
+    for round in 0..24 {
+        let (on, enis) = (round % 2 == 0, 4 + (round % 3) / 2);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reload = scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(5));
+                let output = switch.reload(&setup(on, enis));
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                std::thread::sleep(Duration::from_millis(5));
+                done.store(true, Ordering::Relaxed);
+            });
+            let ports = [&mut a, &mut b, &mut collector];
+            let (sent, copies) = stream_with_copies(ports, next, |_| done.load(Ordering::Relaxed));
+            reload.join().unwrap();
+            (next, copied) = (sent, copied + copies);
+        });
+        switch.assert_conserved();
+        if on {
+            let count = |what: &str| switch.metric(&format!("vswitch_mirror_{what}_total"), &[]);
+            assert_eq!(count("matched"), count("packets") + count("skips"), "round {round}");
+            assert!(count("matched") > 0, "round {round}");
+        }
+    }
+    assert!(copied > 100, "{copied}");
+    assert_eq!(switch.ctl_json(&["stats"])["in_flight"], 0);
+    // And when nothing changes, every packet has its copy.
+    assert!(switch.reload(&setup(true, 4)).status.success());
+    let (sent, copies) = stream_with_copies([&mut a, &mut b, &mut collector], next, |sent| sent >= next + 500);
+    assert_eq!(copies, sent - next);
+}

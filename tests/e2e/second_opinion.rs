@@ -2,20 +2,18 @@
 
 use std::process::{Command, Stdio};
 
-use crate::switch::{Setup, free_hugepages, kill, wait_until};
+use crate::switch::{Setup, free_hugepages, kill, missing, wait_until};
 
 /// Bounces packets between two ENIs of the switch until each has sent this many.
 const PACKETS: u64 = 20_000;
 
 fn bounce(packed: bool) {
     if Command::new("dpdk-testpmd").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        println!("skipped: there is no dpdk-testpmd (Debian's package dpdk-dev)");
-        return;
+        return missing("there is no dpdk-testpmd (Debian's package dpdk-dev)");
     }
     let switch = Setup { enis: 2, server_mode: true, ..Setup::default() }.start();
     if free_hugepages() < 160 {
-        println!("skipped: virtio-user needs hugepages, and the kernel grants none");
-        return;
+        return missing("virtio-user needs hugepages, and the kernel grants none");
     }
     let port = |n: usize| {
         format!(

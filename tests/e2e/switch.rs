@@ -72,6 +72,12 @@ pub fn free_hugepages() -> u32 {
     std::fs::read_to_string(path).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0)
 }
 
+/// Something of the machine's is not there: the test is skipped, except where CI promises to have everything.
+pub fn missing(what: &str) {
+    assert!(std::env::var("VSWITCH_CI").as_deref() != Ok("1"), "{what}");
+    println!("skipped: {what}");
+}
+
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -217,6 +217,13 @@ impl GuestPort {
         }
     }
 
+    /// Puts an entry into the first transmit queue that nobody can take, as a broken driver would.
+    pub fn offer_nowhere(&mut self) {
+        if let Some(queue) = self.queues.get_mut(1) {
+            queue.offer_nowhere(&self.memory);
+        }
+    }
+
     /// Tells the switch of new frames, if it wants to know.
     pub fn kick(&self) {
         self.queues.iter().skip(1).step_by(2).for_each(|q| q.kick(&self.memory));

@@ -94,6 +94,13 @@ impl Queue {
         true
     }
 
+    /// Offers a buffer outside our memory, as a broken driver would: no device can take it.
+    pub fn offer_nowhere(&mut self, memory: &Memory) {
+        if let Some(id) = self.free.pop() {
+            self.ring.add(memory, id, memory.address() + memory.len() as u64, 64, 0);
+        }
+    }
+
     /// Buffers that the device still holds.
     pub fn outstanding(&mut self, memory: &Memory) -> usize {
         while let Some((id, _)) = self.ring.pop(memory) {

@@ -59,5 +59,9 @@ impl Env for NullEnv<'_> {
     }
 
     /// There is one worker.
+    fn room_for_copies(&self, _worker: usize) -> usize {
+        0
+    }
+
     fn cross(&mut self, _worker: usize, _batch: &mut ArrayVec<Mbuf, BURST>) {}
 }

@@ -166,7 +166,7 @@ fn heads(bench: &mut Bench<'_>, headers: &[Headers; BURST_SIZE]) -> Result<(), S
         |_| Ok(()),
         |kept| {
             for (kept, headers) in kept.iter_mut().zip(black_box(headers)) {
-                *kept = black_box(limit.keep(headers.ip.total)).0;
+                *kept = black_box(limit.keep(headers.ip.total)).bytes;
             }
         },
         |kept, _| if *kept == [50; BURST_SIZE] { Ok(()) } else { Err(format!("{kept:?} bytes kept of 50")) },

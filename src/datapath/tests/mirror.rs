@@ -67,7 +67,7 @@ fn cuts_at_every_boundary() {
         assert_eq!(&copy[50..], &frame[..14 + kept], "{length} {target} {total}");
         let verdicts = world.verdicts();
         let matched =
-            verdicts.iter().find_map(|v| if let Verdict::Matched { cut, .. } = v { Some(*cut) } else { None });
+            verdicts.iter().find_map(|v| if let Verdict::Matched { kept, .. } = v { Some(kept.cut) } else { None });
         assert_eq!(matched, Some(cause), "{length} {target} {total}");
         let row = world.registry.rows.iter().next().unwrap().1.counters.clone();
         let cuts = (row.sum(|b| b.cut_packet_length[0].get()), row.sum(|b| b.cut_path_mtu[0].get()));
@@ -217,4 +217,96 @@ fn a_target_that_is_full_or_gone_costs_service_nothing() {
     world.env.down.push(c.slot);
     assert_eq!(world.send(A, &frames).len(), 3);
     assert_eq!(world.skips(Reason::TargetDown), 3);
+}
+
+#[test]
+fn a_later_icmp_fragment_quotes_nothing() {
+    let mut world = World::new(&everything());
+    let (a, b, c) = (world.eni(A), world.eni(B), world.eni(C));
+    let got = world.send(A, &[ip_frame(&a, &b, 17, &udp(1, 2, 0))]);
+    let error = [&[3u8, 3, 0, 0, 0, 0, 0, 0], &copies(&got)[0][14..]].concat();
+    let mut later = ip_frame(&c, &a, 1, &error);
+    later[20..22].copy_from_slice(&[0, 9]);
+    assert_eq!(world.send(C, &[later]).len(), 1, "these bytes are data");
+    let mut first = ip_frame(&c, &a, 1, &error);
+    first[20..22].copy_from_slice(&[0x20, 0]);
+    assert_eq!(world.send(C, &[first]), []);
+}
+
+#[test]
+fn a_complaint_about_the_last_copies_of_a_session_that_is_gone_is_consumed() {
+    let remove: [fn(&mut World); 3] = [
+        |world| world.model.sessions[0].enabled = false,
+        |world| world.model.sessions.clear(),
+        |world| world.model.sessions[0].sources.clear(),
+    ];
+    for remove in remove {
+        let mut world = World::new(&everything());
+        let (a, b, c) = (world.eni(A), world.eni(B), world.eni(C));
+        let got = world.send(A, &[ip_frame(&a, &b, 17, &udp(1, 2, 0))]);
+        let error = [&[3u8, 3, 0, 0, 0, 0, 0, 0], &copies(&got)[0][14..]].concat();
+        remove(&mut world);
+        world.recompile();
+        assert_eq!(world.send(C, &[ip_frame(&c, &a, 1, &error)]), []);
+        assert_eq!(c.counters.sum(|block| block.consumed.get(Reason::CopyFeedback)), 1);
+    }
+}
+
+#[test]
+fn a_cut_counts_when_the_copy_is_sent() {
+    let mut world = World::new(&mirror(&[(session("s1", 1, 64, C), &[rule(1, "accept", "ALL", "-1/-1")])]));
+    let (a, b, c) = (world.eni(A), world.eni(B), world.eni(C));
+    let frame = ip_frame(&a, &b, 17, &udp(1, 2, 100));
+    let cuts = |world: &World| {
+        let row = world.registry.rows.iter().next().unwrap().1.counters.clone();
+        row.sum(|b| b.cut_packet_length[0].get())
+    };
+    world.env.room.insert(c.slot, 0);
+    world.send(A, std::slice::from_ref(&frame));
+    assert_eq!((cuts(&world), world.skips(Reason::TargetFull)), (0, 1));
+    world.env.room.insert(c.slot, 1);
+    world.send(A, &[frame]);
+    assert_eq!(cuts(&world), 1);
+}
+
+#[test]
+fn a_neighbour_s_copies_wait_for_the_service_packets_of_the_burst() {
+    let of_b = everything().replace("[\"eni-a\"]", "[\"eni-b\"]");
+    let mut world = World::new(&of_b);
+    let (a, b, c) = (world.eni(A), world.eni(B), world.eni(C));
+    // One place at c: for the service packet, not for the copy of what b gets.
+    world.env.room.insert(c.slot, 1);
+    let (to_b, to_c) = (ip_frame(&a, &b, 17, &udp(1, 2, 0)), ip_frame(&a, &c, 17, &udp(1, 2, 0)));
+    let got = world.send(A, &[to_b.clone(), to_c.clone()]);
+    assert_eq!(got, [(B.to_owned(), to_b), (C.to_owned(), to_c)]);
+    assert_eq!(world.skips(Reason::TargetFull), 1);
+}
+
+#[test]
+fn an_empty_pool_costs_the_copy_and_not_the_packet_that_is_rewritten() {
+    let mut world = World::new(&everything());
+    let (a, d) = (world.eni(A), world.eni(D));
+    // Long enough that its copy shares its bytes, and on its way through the router.
+    let frame = raw_frame((ROUTER, a.mac), (a.primary, d.primary), 17, &udp(1, 2, 1200));
+    world.env.buffers = Some(1);
+    let got = world.send(A, std::slice::from_ref(&frame));
+    assert_eq!(got.len(), 1, "the one buffer went to the copy, and nobody has another");
+    assert_eq!((got[0].0.as_str(), &got[0].1[..6], got[0].1[22]), (D, &d.mac.0[..], 63));
+    assert_eq!((world.skips(Reason::NoBuffer), world.drops(A, Direction::Outbound, Reason::NoBuffer)), (1, 0));
+    world.env.buffers = Some(2);
+    let got = world.send(A, std::slice::from_ref(&frame));
+    assert_eq!(copies(&got)[0][50..], frame[..], "with a second one there are both");
+    assert_eq!(got[0].1[22], 63);
+}
+
+#[test]
+fn an_arp_answer_without_a_buffer_is_an_inbound_drop_at_tx() {
+    let mut world = World::new(&everything());
+    let (a, b) = (world.eni(A), world.eni(B));
+    world.env.buffers = Some(0);
+    world.send(A, &[arp(1, (a.mac, a.primary), b.primary)]);
+    let page = crate::metrics::text::render(&world.scrape()).unwrap();
+    let series = "vswitch_eni_drops_total{direction=\"inbound\",eni=\"eni-a\",reason=\"no_buffer\",stage=\"tx\"} 1";
+    assert!(page.contains(series), "{page}");
+    assert!(!page.contains("reason=\"no_buffer\",stage=\"route\""), "{page}");
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
+
 use crate::control::compile::compile;
 use crate::control::config::Config;
 use crate::control::model::Model;
@@ -10,10 +12,12 @@ use crate::control::registry::Registry;
 use crate::datapath::{Verdict, run_burst, run_crossed};
 use crate::metrics::laws;
 use crate::metrics::scrape::{EniSample, RowSample, Scrape};
+use crate::mirror::publish::Reader;
 use crate::mirror::snapshot::{Eni, Snapshot};
-use crate::packet::{Burst, Direction, HeapBuf, Reason};
+use crate::packet::{BURST, Burst, Direction, HeapBuf, Reason};
 use crate::replay::env::HeapEnv;
 use crate::wire::{Mac, checksum};
+use crate::worker::crossed;
 
 /// ENIs: a (source), b, c (collector, jumbo) in one subnet, d (jumbo) and e in another; x in another VPC.
 pub const A: &str = "eni-a";
@@ -106,7 +110,12 @@ impl World {
 
     /// Compiles the model again, after a change.
     pub fn recompile(&mut self) {
-        self.snapshot = compile(&self.model, &mut self.registry, 64).unwrap();
+        self.snapshot = self.compiled();
+    }
+
+    /// A snapshot of the model as it is now.
+    pub fn compiled(&mut self) -> Snapshot {
+        compile(&self.model, &mut self.registry, 64).unwrap()
     }
 
     pub fn eni(&self, id: &str) -> Arc<Eni> {
@@ -134,7 +143,20 @@ impl World {
         self.taken()
     }
 
-    fn taken(&mut self) -> Vec<(String, Vec<u8>)> {
+    /// The same for one worker, as its loop does it; returns the version it judged by.
+    pub fn arrive_at(&mut self, worker: &mut Reader<Snapshot>) -> u64 {
+        let crossed = std::mem::take(&mut self.env.crossed);
+        self.env.worker = crossed[0].0;
+        let receive = |bufs: &mut ArrayVec<Option<HeapBuf>, BURST>| {
+            bufs.extend(crossed.into_iter().map(|(_, buf)| Some(buf)));
+            bufs.len()
+        };
+        let (_, snapshot) = crossed::take(&mut self.burst.bufs, receive, worker).unwrap();
+        run_crossed(&mut self.env, snapshot, &mut self.burst);
+        snapshot.version
+    }
+
+    pub fn taken(&mut self) -> Vec<(String, Vec<u8>)> {
         let enis = &self.snapshot.enis;
         let name = |slot: u32| enis[slot as usize].as_ref().unwrap().id.to_string();
         self.env.queued.drain(..).map(|(slot, buf)| (name(slot), buf.into_bytes())).collect()

@@ -1,0 +1,41 @@
+//! Reloads, without a packet side.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::Config;
+use super::fabric::NoFabric;
+use super::switch::Switch;
+
+const INVENTORY: &str = include_str!("../../conf/inventory.json");
+const MIRROR: &str = include_str!("../../conf/mirror.json");
+
+/// The first reload reads a slow file (a FIFO) while a second one comes, for files that are newer by then.
+#[test]
+fn of_two_reloads_at_once_the_one_that_read_last_wins() {
+    let folder = std::env::temp_dir().join(format!("vswitch-reload-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (slow, mirror) = (folder.join("inventory.json"), folder.join("mirror.json"));
+    std::fs::write(&mirror, MIRROR).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&slow).status().unwrap().success());
+    let mut config = Config::default();
+    (config.files.inventory, config.files.mirror) = (slow.clone(), mirror);
+    let switch = Arc::new(Switch::new(config, Box::new(NoFabric::default())));
+    let reload = || {
+        let switch = switch.clone();
+        std::thread::spawn(move || switch.reload().unwrap())
+    };
+    let first = reload();
+    // Opens when the first reload has opened the other end.
+    let mut old = std::fs::OpenOptions::new().write(true).open(&slow).unwrap();
+    std::fs::remove_file(&slow).unwrap();
+    std::fs::write(&slow, INVENTORY.replace("02:00:00:00:00:0a", "02:00:00:00:00:77")).unwrap();
+    let second = reload();
+    std::thread::sleep(Duration::from_millis(100));
+    std::io::Write::write_all(&mut old, INVENTORY.as_bytes()).unwrap();
+    drop(old);
+    assert_eq!((first.join().unwrap(), second.join().unwrap()), (1, 2));
+    assert_eq!(switch.state.lock().model.enis[0].mac[5], 0x77);
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -1,0 +1,80 @@
+//! What a replay says of single packets.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::{Value, json};
+
+use super::env::HeapEnv;
+use super::{find, pass, verdicts};
+use crate::control::compile::compile;
+use crate::control::config::Config;
+use crate::control::model_from_json;
+use crate::control::registry::Registry;
+use crate::packet::{Burst, Direction};
+
+/// The shipped files with one more ENI, eni-d, and these sources.
+fn verdict(sources: &[&str], eni: &str, direction: Direction, frame: Vec<u8>) -> Value {
+    let mut inventory: Value = serde_json::from_str(include_str!("../../conf/inventory.json")).unwrap();
+    let mut mirror: Value = serde_json::from_str(include_str!("../../conf/mirror.json")).unwrap();
+    let mut fourth = inventory["NetworkInterfaces"][0].clone();
+    fourth["NetworkInterfaceId"] = json!("eni-d");
+    fourth["MacAddress"] = json!("02:00:00:00:00:0d");
+    fourth["PrivateIpAddress"] = json!("10.0.0.40");
+    inventory["NetworkInterfaces"].as_array_mut().unwrap().push(fourth);
+    mirror["TrafficMirrorSessions"][0]["TrafficMirrorSourceIds"] = json!(sources);
+    let texts = (inventory.to_string(), mirror.to_string());
+    let model = model_from_json(("i", &texts.0), ("m", &texts.1), &Config::default()).unwrap();
+    let snapshot = compile(&model, &mut Registry::new(1), 64).unwrap();
+    let (mut env, mut burst) = (HeapEnv::default(), Burst::default());
+    pass(&mut env, &snapshot, find(&snapshot, eni).unwrap(), direction, frame, &mut burst);
+    verdicts::line(0, direction, &snapshot, &env.verdicts)
+}
+
+/// UDP from one ENI to another, by their last letters.
+fn frame(from: u8, to: u8) -> Vec<u8> {
+    let number = |letter: u8| letter - b'a';
+    let mut f = vec![0; 60];
+    f[..6].copy_from_slice(&[2, 0, 0, 0, 0, 0x0a + number(to)]);
+    f[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 0x0a + number(from)]);
+    f[12..14].copy_from_slice(&[8, 0]);
+    f[14..18].copy_from_slice(&[0x45, 0, 0, 46]);
+    f[22..24].copy_from_slice(&[64, 17]);
+    f[26..30].copy_from_slice(&[10, 0, 0, 10 + 10 * number(from)]);
+    f[30..34].copy_from_slice(&[10, 0, 0, 10 + 10 * number(to)]);
+    f[34..40].copy_from_slice(&[4, 0, 8, 0, 0, 26]);
+    f
+}
+
+#[test]
+fn an_inbound_frame_that_cannot_be_delivered_says_why() {
+    assert_eq!(verdict(&["eni-a"], "eni-b", Direction::Inbound, frame(b'a', b'b'))["service"], "delivered");
+    type Change = fn(&mut Vec<u8>);
+    let lies: [(Change, &str); 6] = [
+        (|f| f.truncate(20), "short_frame"),
+        (|f| f[12..14].copy_from_slice(&[0x81, 0]), "vlan_tag"),
+        (|f| f[12..14].copy_from_slice(&[0x86, 0xdd]), "ipv6"),
+        (|f| f[16..18].copy_from_slice(&[9, 9]), "bad_ip_length"),
+        (|f| f[38..40].copy_from_slice(&[9, 9]), "bad_l4_header"),
+        (|f| f[12..14].copy_from_slice(&[8, 6]), "no_route"),
+    ];
+    for (lie, reason) in lies {
+        let mut f = frame(b'a', b'b');
+        lie(&mut f);
+        let line = verdict(&["eni-a"], "eni-b", Direction::Inbound, f);
+        assert_eq!(line["service"], json!({ "dropped": reason }));
+    }
+}
+
+#[test]
+fn every_end_of_a_packet_names_its_session_and_rule() {
+    // Both ends are sources, or the other end is, beside a third ENI.
+    for (sources, judged) in [(["eni-a", "eni-b"], 2), (["eni-b", "eni-d"], 1)] {
+        let line = verdict(&sources, "eni-a", Direction::Outbound, frame(b'a', b'b'));
+        assert_eq!(line["service"], "delivered");
+        let mirror = line["mirror"].as_array().unwrap();
+        assert_eq!(mirror.len(), judged, "{line}");
+        for judged in mirror {
+            assert_eq!(judged["verdict"], "mirrored", "{line}");
+            assert!(judged["session"].is_string() && judged["rule"].is_string(), "{line}");
+        }
+    }
+}
