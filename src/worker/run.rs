@@ -65,7 +65,7 @@ impl Worker {
         let mut watch = Watch::default();
         let (mut turns, mut quiet) = (0u32, 0u32);
         let mut began = tsc();
-        self.turn.set_running(true);
+        self.turn.start();
         while !stop.load(Relaxed) {
             self.turn.begin();
             turns = turns.wrapping_add(1);
@@ -83,22 +83,27 @@ impl Worker {
                 began = tsc();
             }
         }
-        self.turn.set_running(false);
+        self.turn.end();
     }
 
     /// One turn; returns the packets it moved.
     fn turn(&mut self, burst: &mut Burst<Mbuf>, watch: &mut Watch) -> usize {
-        let published = self.reader.current();
-        let mut env =
-            WorkerEnv { index: self.index, ports: &published.ports, pools: &self.pools, rings: &mut self.outgoing };
         let mut packets = 0;
         for ring in &mut self.incoming {
             let taken = ring.receive(&mut burst.bufs);
             if taken > 0 {
                 packets += taken;
+                // After the ring: whoever sent this did so under this publication or an older one. Otherwise an ENI
+                // that is new to the sender would be unknown here, and its credit would not come back.
+                let published = self.reader.current();
+                let (ports, rings) = (&*published.ports, &mut *self.outgoing);
+                let mut env = WorkerEnv { index: self.index, ports, pools: &self.pools, rings };
                 run_crossed(&mut env, &published.snapshot, burst);
             }
         }
+        let published = self.reader.current();
+        let (ports, rings) = (&*published.ports, &mut *self.outgoing);
+        let mut env = WorkerEnv { index: self.index, ports, pools: &self.pools, rings };
         for slot in published.owned.get(self.index).into_iter().flatten() {
             let Some(eni) = published.snapshot.eni(*slot) else {
                 continue;
