@@ -16,6 +16,7 @@ pub mod ops;
 pub mod quotas;
 pub mod raw;
 pub mod registry;
+pub mod signals;
 pub mod switch;
 
 #[cfg(test)]
