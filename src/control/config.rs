@@ -164,7 +164,7 @@ sections! {
             "server" => Some(SocketMode::Server),
             _ => None,
         };
-        /// Packets that an ENI may have under way to other workers.
+        /// Packets that an ENI may have under way to other workers, at most half of `worker.ring_size`.
         credit: u32 = 512, "a whole number from 1 to 65536", number(1, 65536);
     }
     /// Inventory and operations API.
@@ -238,7 +238,17 @@ impl Config {
             .map_err(|e| vec![whole(name, &e.to_string())])?;
         let sink = Sink::new(name);
         let config = Config::read(&sink, &tree);
-        let problems = sink.into_problems();
+        let mut problems = sink.into_problems();
+        // Two ENIs that use up their credit towards one worker leave room for others in the ring.
+        let (credit, ring_size) = (config.ports.credit, config.worker.ring_size);
+        if credit > ring_size / 2 {
+            problems.push(Problem {
+                file: name.to_owned(),
+                path: "ports.credit".to_owned(),
+                value: credit.to_string(),
+                allowed: format!("at most half of worker.ring_size = {ring_size}"),
+            });
+        }
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 }
@@ -315,6 +325,15 @@ mod tests {
             "t.toml: worker.ring_sise = 1: unknown key; the nearest known one is ring_size",
         ];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn an_eni_s_credit_leaves_room_in_a_ring() {
+        assert!(load("[worker]\nring_size = 64\n[ports]\ncredit = 32\n", &[]).is_ok());
+        for toml in ["[ports]\ncredit = 513\n", "[worker]\nring_size = 1023\n"] {
+            let lines = load(toml, &[]).unwrap_err();
+            assert!(lines[0].contains("at most half of worker.ring_size"), "{lines:?}");
+        }
     }
 
     #[test]
