@@ -193,11 +193,12 @@ pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, lanes: Lanes, buf
     let direction = Direction::from_index(meta.direction);
     let counters = snapshot.row_counters(meta.row, meta.row_generation);
     match snapshot.eni_of(meta.to, meta.to_generation) {
-        Some(target) => {
+        Some(target) if target.worker == env.worker() => {
             let kept = |lane: usize| bufs.get(lane).and_then(Option::as_ref).map_or(0, |b| b.meta().kept);
             offer(env, target, counters, direction, lanes, bufs, kept);
         }
-        None => {
+        // It left, or moved to another worker, while the copy was on the ring.
+        _ => {
             let block = counters.of(env.worker());
             block.skips[direction.index()].add(Reason::TargetDown, u64::from(lanes.count()));
         }

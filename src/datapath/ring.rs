@@ -102,13 +102,13 @@ pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst
 
 /// Service packets for one receiver: headers are read again, since the bytes have been rewritten.
 fn receive<E: Env>(env: &E, snapshot: &Snapshot, lanes: Lanes, meta: &Meta, burst: &mut Burst<E::Buf>) {
-    let known = snapshot.eni_of(meta.to, meta.to_generation).is_some();
+    let known = snapshot.eni_of(meta.to, meta.to_generation).is_some_and(|to| to.worker == env.worker());
     for lane in lanes {
         let buf = burst.bufs.get(lane).and_then(Option::as_ref);
         match buf.map(|b| parse(b.head(), &mut burst.headers[lane])) {
             Some(Ok(Kind::Ipv4)) if known => burst.to[lane] = meta.to,
             _ => {
-                // The receiver left while the packet was on the ring.
+                // The receiver left, or moved to another worker, while the packet was on the ring.
                 let from = snapshot.counters_of(meta.from, meta.from_generation);
                 from.of(env.worker()).drops[Direction::Outbound.index()].add(Reason::NoRoute, 1);
                 burst.live.remove(lane);

@@ -105,3 +105,20 @@ fn a_source_that_leaves_leaves_its_packets_in_the_totals() {
     world.recompile();
     assert_eq!(world.arrive().len(), 1);
 }
+
+#[test]
+fn who_moves_to_another_worker_while_packets_are_under_way_is_not_touched_from_the_old_one() {
+    let mut world =
+        World::with_workers(&mirror(&[(session("s1", 1, 8500, D), &[rule(1, "accept", "ALL", "-1/-1")])]), 2);
+    let (a, b) = (world.eni(A), world.eni(B));
+    world.send(A, &[ip_frame(&a, &b, 17, &udp(1, 2, 0))]);
+    assert_eq!(world.env.crossed.len(), 2, "service and copy, both for worker 1");
+    for id in [B, D] {
+        world.registry.placement.insert(id.into(), 0);
+    }
+    world.recompile();
+    assert_eq!((world.eni(B).worker, world.eni(B).slot), (0, b.slot), "the same slot on another worker");
+    assert_eq!(world.arrive(), []);
+    assert_eq!(world.drops(A, Direction::Outbound, Reason::NoRoute), 1);
+    assert_eq!(world.skips(Reason::TargetDown), 1);
+}
