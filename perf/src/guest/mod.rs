@@ -3,6 +3,7 @@
 //! A [`port::GuestPort`] speaks to the switch; [`bridge`] joins it to a TAP device or to pcap files, event-driven.
 
 pub mod bridge;
+mod hostile;
 mod packed;
 pub mod pcap;
 pub mod port;

@@ -91,22 +91,23 @@ pub enum GuestError {
     Timeout(Duration),
 }
 
-struct Connection {
+pub(super) struct Connection {
     frontend: Frontend,
     fd: RawFd,
-    control: UnixStream,
+    pub(super) control: UnixStream,
 }
 
 /// A port of the guest.
 pub struct GuestPort {
     config: PortConfig,
-    memory: Memory,
+    pub(super) memory: Memory,
     /// Queue 2n receives, 2n + 1 transmits.
-    queues: Vec<Queue>,
+    pub(super) queues: Vec<Queue>,
     listener: Option<UnixListener>,
-    connection: Option<Connection>,
+    pub(super) connection: Option<Connection>,
     stalled: bool,
-    ignore_queue_limit: bool,
+    pub(super) ignore_queue_limit: bool,
+    pub(super) offered: u64,
 }
 
 impl std::fmt::Debug for GuestPort {
@@ -147,24 +148,54 @@ impl GuestPort {
             }
             Role::Client => None,
         };
-        Ok(GuestPort { config, memory, queues, listener, connection: None, stalled: false, ignore_queue_limit: false })
+        Ok(GuestPort {
+            config,
+            memory,
+            queues,
+            listener,
+            connection: None,
+            stalled: false,
+            ignore_queue_limit: false,
+            offered: 0,
+        })
     }
 
-    /// Waits for the switch and brings all queues up, with fresh rings.
+    /// Waits for the switch and brings all queues up, with fresh rings. Who connects tries again when the switch hangs
+    /// up: it may still serve the guest before us.
     ///
     /// # Errors
     /// [`GuestError`].
     pub fn connect(&mut self, patience: Duration) -> Result<(), GuestError> {
         self.connection = None;
         let deadline = Instant::now() + patience;
-        let stream = loop {
-            if let Some(stream) = self.reach(deadline)? {
-                break stream;
+        loop {
+            let outcome = match self.reach(deadline)? {
+                Some(stream) => self.bring_up(stream),
+                None => Err(GuestError::Timeout(patience)),
+            };
+            match outcome {
+                Ok(connection) => {
+                    self.connection = Some(connection);
+                    return Ok(());
+                }
+                Err(e) => {
+                    let again = match e {
+                        GuestError::Timeout(_) => true,
+                        GuestError::Missing(_) => false,
+                        GuestError::Io(_) | GuestError::Vhost(_) | GuestError::Protocol(_) => self.listener.is_none(),
+                    };
+                    if !again || Instant::now() >= deadline {
+                        return Err(e);
+                    }
+                    if self.listener.is_none() {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                }
             }
-            if Instant::now() >= deadline {
-                return Err(GuestError::Timeout(patience));
-            }
-        };
+        }
+    }
+
+    fn bring_up(&mut self, stream: UnixStream) -> Result<Connection, GuestError> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(ANSWER))?;
         stream.set_write_timeout(Some(ANSWER))?;
@@ -173,8 +204,7 @@ impl GuestPort {
         let mut connection = Connection { frontend, fd, control };
         self.negotiate(&mut connection)?;
         self.start(&mut connection)?;
-        self.connection = Some(connection);
-        Ok(())
+        Ok(connection)
     }
 
     fn reach(&self, deadline: Instant) -> Result<Option<UnixStream>, GuestError> {
@@ -188,17 +218,11 @@ impl GuestPort {
                     Err(e) => Err(e.into()),
                 }
             }
-            None => {
-                let stream = UnixStream::connect(&self.config.socket).ok();
-                if stream.is_none() {
-                    std::thread::sleep(left.min(Duration::from_millis(20)));
-                }
-                Ok(stream)
-            }
+            None => Ok(UnixStream::connect(&self.config.socket).ok()),
         }
     }
 
-    fn negotiate(&self, connection: &mut Connection) -> Result<(), GuestError> {
+    fn negotiate(&mut self, connection: &mut Connection) -> Result<(), GuestError> {
         let frontend = &mut connection.frontend;
         let mut wanted = F_VERSION_1 | F_MRG_RXBUF | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
         if self.config.packed {
@@ -208,6 +232,7 @@ impl GuestPort {
             wanted |= F_MTU;
         }
         let offered = frontend.get_features()?;
+        self.offered = offered;
         if offered & wanted != wanted {
             return Err(GuestError::Missing("VERSION_1, MRG_RXBUF, or the kind of ring that was asked for"));
         }
@@ -268,11 +293,6 @@ impl GuestPort {
             frontend.set_vring_enable(index, true)?;
         }
         Ok(())
-    }
-
-    /// Uses all its queues from now on, however few the switch offers: for tests of the switch.
-    pub fn ignore_queue_limit(&mut self) {
-        self.ignore_queue_limit = true;
     }
 
     /// Stops all rings and starts them anew on the same connection, as a guest does that reloads its driver.
@@ -351,9 +371,13 @@ impl GuestPort {
 
     /// The next frame, if one is there.
     pub fn try_receive(&mut self) -> Option<Vec<u8>> {
+        (0..usize::from(self.config.queue_pairs)).find_map(|pair| self.try_receive_on(pair))
+    }
+
+    /// The next frame in the receive queue of a queue pair, if one is there.
+    pub fn try_receive_on(&mut self, pair: usize) -> Option<Vec<u8>> {
         self.connection.as_ref()?;
-        let memory = &self.memory;
-        let frame = self.queues.iter_mut().step_by(2).find_map(|q| q.receive(memory))?;
+        let frame = self.queues.get_mut(2 * pair)?.receive(&self.memory)?;
         self.repost();
         Some(frame)
     }
@@ -433,6 +457,6 @@ fn queue_pairs(control: &mut UnixStream) -> io::Result<u64> {
     Ok(u64::from_ne_bytes([a, b, c, d, e, f, g, h]))
 }
 
-fn message(words: &[u32]) -> Vec<u8> {
+pub(super) fn message(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|w| w.to_ne_bytes()).collect()
 }

@@ -87,6 +87,15 @@ impl Queue {
         true
     }
 
+    /// Offers a buffer that lies outside guest memory: for tests of the switch.
+    pub fn send_broken(&mut self, memory: &Memory) -> bool {
+        let Some(id) = self.free.pop() else {
+            return false;
+        };
+        self.ring.add(memory, id, memory.address() + (1 << 40), 100, 0);
+        true
+    }
+
     /// Buffers that the device still holds.
     pub fn outstanding(&mut self, memory: &Memory) -> usize {
         while let Some((id, _)) = self.ring.pop(memory) {
