@@ -15,26 +15,20 @@ const FUNCTIONS: &[&str] = &[
     "rte_acl_free",
     "rte_acl_set_ctx_classify",
     "rte_eal_init",
-    "rte_eal_cleanup",
     "rte_eal_get_runtime_dir",
     "rte_eal_hotplug_add",
     "rte_eal_hotplug_remove",
     "rte_eth_dev_configure",
     "rte_eth_dev_get_port_by_name",
-    "rte_eth_dev_info_get",
     "rte_eth_dev_start",
     "rte_eth_dev_stop",
-    "rte_eth_dev_close",
     "rte_eth_rx_queue_setup",
     "rte_eth_tx_queue_setup",
-    "rte_log_set_level_pattern",
     "rte_malloc_get_socket_stats",
     "rte_mempool_avail_count",
     "rte_mempool_in_use_count",
-    "rte_mempool_free",
     "rte_pktmbuf_pool_create",
     "rte_pktmbuf_clone",
-    "rte_pktmbuf_copy",
     "rte_pktmbuf_free_bulk",
     "rte_ring_create",
     "rte_ring_free",
@@ -48,7 +42,6 @@ const FUNCTIONS: &[&str] = &[
     "rte_vhost_driver_start",
     "rte_vhost_driver_callback_register",
     "rte_vhost_driver_disable_features",
-    "rte_vhost_driver_get_features",
     "rte_vhost_enable_guest_notification",
     "rte_vhost_enqueue_burst",
     "rte_vhost_dequeue_burst",
@@ -56,7 +49,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_vhost_get_ifname",
     "rte_vhost_get_mtu",
     "rte_vhost_get_negotiated_features",
-    "rte_vhost_get_vring_num",
+    "rte_vhost_get_vhost_vring",
     "rte_vhost_get_vring_base",
     "rte_vhost_rx_queue_count",
 ];
@@ -74,26 +67,20 @@ const TYPES: &[&str] = &[
     "rte_mempool",
     "rte_ring",
     "rte_eth_conf",
-    "rte_eth_dev_info",
     "rte_vhost_device_ops",
     "rte_vhost_user_extern_ops",
     "rte_vhost_msg_result",
+    "rte_vhost_vring",
 ];
 
 const CONSTANTS: &[&str] = &[
     "RTE_ACL_FIELD_TYPE_.*",
     "RTE_ACL_MAX_PRIORITY",
     "RTE_VHOST_USER_CLIENT",
-    "RTE_VHOST_USER_NO_RECONNECT",
     "RTE_VHOST_USER_LINEARBUF_SUPPORT",
-    "VHOST_USER_F_PROTOCOL_FEATURES",
-    "RTE_LOG_CRIT",
-    "RTE_LOG_ERR",
-    "RTE_LOG_WARNING",
     "RTE_PKTMBUF_HEADROOM",
     "RING_F_SP_ENQ",
     "RING_F_SC_DEQ",
-    "RTE_ETH_TX_OFFLOAD_MULTI_SEGS",
 ];
 
 fn main() {
@@ -121,7 +108,7 @@ fn main() {
         .derive_default(true)
         .prepend_enum_name(false)
         .opaque_type("rte_arp_hdr|rte_arp_ipv4|rte_gtp_.*|rte_l2tpv2_.*")
-        .opaque_type("rte_eth_conf|rte_eth_dev_info|rte_memzone|rte_eth_rxconf|rte_eth_txconf")
+        .opaque_type("rte_eth_conf|rte_memzone|rte_eth_rxconf|rte_eth_txconf")
         .rustified_enum("rte_vhost_msg_result");
     for f in FUNCTIONS {
         bindings = bindings.allowlist_function(f);

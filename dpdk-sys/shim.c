@@ -1,14 +1,7 @@
 #include "shim.h"
 #include <rte_errno.h>
-#include <rte_lcore.h>
 
 int ds_errno(void) { return rte_errno; }
-unsigned ds_lcore_id(void) { return rte_lcore_id(); }
-
-int ds_pktmbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned count)
-{
-	return rte_pktmbuf_alloc_bulk(pool, mbufs, count);
-}
 
 struct rte_mbuf *ds_pktmbuf_alloc(struct rte_mempool *pool) { return rte_pktmbuf_alloc(pool); }
 void ds_pktmbuf_free(struct rte_mbuf *mbuf) { rte_pktmbuf_free(mbuf); }

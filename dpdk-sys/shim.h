@@ -1,4 +1,5 @@
-/* Static inlines of DPDK, as functions: a call a burst, never a call a packet. */
+/* Static inlines of DPDK, as functions. Queues and rings: a call a burst. Buffers: ds_pktmbuf_alloc and ds_pktmbuf_free
+ * are a call a buffer, for copies and for frames dropped one at a time; whole bursts go back by rte_pktmbuf_free_bulk. */
 #ifndef DS_SHIM_H
 #define DS_SHIM_H
 #include <rte_ethdev.h>
@@ -6,8 +7,6 @@
 #include <rte_ring.h>
 
 int ds_errno(void);
-unsigned ds_lcore_id(void);
-int ds_pktmbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned count);
 struct rte_mbuf *ds_pktmbuf_alloc(struct rte_mempool *pool);
 void ds_pktmbuf_free(struct rte_mbuf *mbuf);
 unsigned ds_ring_sp_enqueue_burst(struct rte_ring *ring, void *const *objects, unsigned count);

@@ -154,6 +154,15 @@ fn devices(eal: &'static Eal, pool: &Mempool) {
     assert_eq!(got[5].as_ref().unwrap().head(), [5; 60]);
     got.clear();
     started.stop(rx, tx);
+    // The device outlives its handle as long as a queue is there.
+    let (started, mut rx, mut tx) = Stopped::plug(eal, "net_ring1", "").unwrap().start(pool).unwrap();
+    drop(started);
+    let mut batch: ArrayVec<Mbuf, BURST> = [filled(pool, &[7; 60])].into_iter().collect();
+    assert_eq!((tx.send(&mut batch), rx.receive(&mut got)), (1, 1));
+    got.clear();
+    assert!(Stopped::plug(eal, "net_ring1", "").is_err(), "it is still plugged");
+    drop((rx, tx));
+    drop(Stopped::plug(eal, "net_ring1", "").unwrap());
     assert!(Stopped::plug(eal, "net_nonsense0", "").is_err());
     assert_eq!(pool.in_use(), 0);
 }

@@ -175,7 +175,7 @@ sections! {
             "server" => Some(SocketMode::Server),
             _ => None,
         };
-        /// Packets that an ENI may have under way to other workers.
+        /// Packets that an ENI may have under way to other workers, at most half of `worker.ring_size`.
         credit: u32 = 512, "a whole number from 1 to 65536", number(1, 65536);
     }
     /// Inventory and operations API.
@@ -273,6 +273,15 @@ mod tests {
             "t.toml: worker.ring_sise = 1: unknown key; the nearest known one is ring_size",
         ];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn an_eni_s_credit_leaves_room_in_a_ring() {
+        assert!(load("[worker]\nring_size = 64\n[ports]\ncredit = 32\n", &[]).is_ok());
+        for toml in ["[ports]\ncredit = 513\n", "[worker]\nring_size = 1023\n"] {
+            let lines = load(toml, &[]).unwrap_err();
+            assert!(lines[0].contains("at most half of worker.ring_size"), "{lines:?}");
+        }
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
 use super::config::Config;
 use super::fabric::{Fabric, NoFabric};
 use super::ops;
+use super::signals::{self, Signals};
 use super::switch::Switch;
 use crate::metrics::server;
 use crate::terminal;
@@ -47,9 +47,10 @@ pub fn check(path: &Path) -> Result<(), Failure> {
 pub fn run(path: &Path) -> Result<(), Failure> {
     let config = configuration(path)?;
     log_to_stderr(&config.log.level)?;
+    let signals = signals::listen().map_err(|e| vec![e])?;
     let fabric = fabric(&config).map_err(|e| vec![e])?;
     let switch = Arc::new(Switch::new(config, fabric));
-    let outcome = serve(&switch);
+    let outcome = serve(&switch, signals);
     switch.stop();
     outcome
 }
@@ -67,7 +68,7 @@ fn log_to_stderr(level: &str) -> Result<(), Failure> {
 }
 
 /// Listeners first, so that a taken port fails before guests are served; then the objects; then ready.
-fn serve(switch: &Arc<Switch>) -> Result<(), Failure> {
+fn serve(switch: &Arc<Switch>, signals: Signals) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -75,7 +76,7 @@ fn serve(switch: &Arc<Switch>) -> Result<(), Failure> {
     runtime.block_on(async {
         let metrics = server::bind(&switch.config.metrics.listen).await.map_err(|e| vec![e])?;
         let ops_socket = ops::bind(&switch.config.ops.socket).await.map_err(|e| vec![e])?;
-        let version = switch.reload()?;
+        let version = reload(switch).await?;
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let tasks = [
             tokio::spawn(server::serve(metrics, switch.clone(), stopped.clone())),
@@ -83,7 +84,11 @@ fn serve(switch: &Arc<Switch>) -> Result<(), Failure> {
         ];
         info!(version, "ready");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        signals(switch).await?;
+        let Signals { stop: mut told_to_stop, reload } = signals;
+        // A task of its own: a reload, however long, does not keep the switch from being stopped.
+        let reloads = tokio::spawn(reload_when_told(switch.clone(), reload));
+        let _ = told_to_stop.wait_for(|told| *told).await;
+        reloads.abort();
         info!("stopping");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         let _ = stop.send(true);
@@ -94,24 +99,17 @@ fn serve(switch: &Arc<Switch>) -> Result<(), Failure> {
     })
 }
 
-/// Reloads at SIGHUP; returns at SIGTERM or SIGINT.
-async fn signals(switch: &Arc<Switch>) -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(|e| vec![format!("no signal handler: {e}")]);
-    let (mut term, mut int, mut hup) =
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
-    loop {
-        tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = int.recv() => return Ok(()),
-            _ = hup.recv() => {
-                let switch = switch.clone();
-                let outcome = tokio::task::spawn_blocking(move || switch.reload()).await;
-                match outcome {
-                    Ok(Ok(version)) => info!(version, "reloaded"),
-                    Ok(Err(problems)) => problems.iter().for_each(|p| error!("not reloaded: {p}")),
-                    Err(e) => error!("not reloaded: {e}"),
-                }
-            }
+/// Reloads on a thread where it may take its time.
+async fn reload(switch: &Arc<Switch>) -> Result<u64, Failure> {
+    let switch = switch.clone();
+    tokio::task::spawn_blocking(move || switch.reload()).await.unwrap_or_else(|e| Err(vec![e.to_string()]))
+}
+
+async fn reload_when_told(switch: Arc<Switch>, mut told: tokio::sync::mpsc::Receiver<()>) {
+    while told.recv().await.is_some() {
+        match reload(&switch).await {
+            Ok(version) => info!(version, "reloaded"),
+            Err(problems) => problems.iter().for_each(|p| error!("not reloaded: {p}")),
         }
     }
 }
@@ -137,8 +135,10 @@ fn live(config: &Config) -> Result<Box<dyn Fabric>, String> {
     use crate::dpdk::eal::{Eal, EalSettings};
     use crate::dpdk::lcore::available_cpus;
     use crate::worker::fabric::LiveFabric;
+    use crate::worker::set::check_memory;
 
     let cpus = worker_cpus(config, &available_cpus())?;
+    check_memory(config, cpus.len())?;
     let eal = Eal::init(&EalSettings {
         file_prefix: config.dpdk.file_prefix.clone(),
         memory_mb: config.dpdk.memory_mb,

@@ -94,6 +94,12 @@ fn together(sink: &Sink, config: &Config) {
         let text = format!("too few for worker.count = {count}: list as many CPUs, or none to have them chosen");
         sink.report("worker.lcores", Some(&value), text);
     }
+    // Two ENIs that use up their credit towards one worker leave room for others in the ring.
+    let (credit, ring_size) = (config.ports.credit, config.worker.ring_size);
+    if credit > ring_size / 2 {
+        let text = format!("at most half of worker.ring_size = {ring_size}");
+        sink.report("ports.credit", Some(&Value::from(credit)), text);
+    }
 }
 
 /// A problem with a key that a variable set, or with a section that only variables brought up, is the environment's.
@@ -120,6 +126,15 @@ mod tests {
     fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         Config::from_text(toml, "t.toml", environment).map_err(|p| p.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn an_eni_s_credit_leaves_room_in_a_ring() {
+        assert!(load("[worker]\nring_size = 64\n[ports]\ncredit = 32\n", &[]).is_ok());
+        for toml in ["[ports]\ncredit = 513\n", "[worker]\nring_size = 1023\n"] {
+            let lines = load(toml, &[]).unwrap_err();
+            assert!(lines[0].contains("at most half of worker.ring_size"), "{lines:?}");
+        }
     }
 
     #[test]

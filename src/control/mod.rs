@@ -24,6 +24,7 @@ pub mod quotas;
 pub mod raw;
 pub mod registry;
 mod sessions;
+pub mod signals;
 pub mod switch;
 #[cfg(test)]
 mod switch_tests;

@@ -236,7 +236,8 @@ pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, lanes: Lanes, buf
             };
             offer(env, target, counters, direction, lanes, bufs, kept);
         }
-        None => {
+        // It left, or moved to another worker, while the copy was on the ring.
+        _ => {
             let block = counters.of(env.worker());
             block.skips[direction.index()].add(Reason::TargetDown, u64::from(lanes.count()));
         }

@@ -1,6 +1,7 @@
 //! Ethernet devices, for uplinks: a device is stopped or started by type, and each queue has one owner.
 
 use std::ffi::CString;
+use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
@@ -30,23 +31,29 @@ pub struct Stopped {
     id: u16,
 }
 
-/// A device that runs; dropping it stops and unplugs it, after its queues.
+/// A device that runs. It stops and is unplugged when this and both its queues are gone.
 #[derive(Debug)]
 pub struct Started {
+    running: Arc<Running>,
+}
+
+/// Stops the device.
+#[derive(Debug)]
+struct Running {
     device: Stopped,
 }
 
 /// A receive queue; one lcore at a time, by `&mut`.
 #[derive(Debug)]
 pub struct RxQueue {
-    port: u16,
+    device: Arc<Running>,
     queue: u16,
 }
 
 /// A transmit queue; one lcore at a time, by `&mut`.
 #[derive(Debug)]
 pub struct TxQueue {
-    port: u16,
+    device: Arc<Running>,
     queue: u16,
 }
 
@@ -96,23 +103,24 @@ impl Stopped {
         })?;
         // SAFETY: the port is configured.
         check("cannot be started", unsafe { dpdk_sys::rte_eth_dev_start(self.id) })?;
-        let (port, queue) = (self.id, 0);
-        Ok((Started { device: self }, RxQueue { port, queue }, TxQueue { port, queue }))
+        let running = Arc::new(Running { device: self });
+        let queues = (RxQueue { device: running.clone(), queue: 0 }, TxQueue { device: running.clone(), queue: 0 });
+        Ok((Started { running }, queues.0, queues.1))
     }
 }
 
 impl Started {
-    /// Stops and unplugs the device; its queues go with it.
+    /// Stops and unplugs the device, with its queues.
     pub fn stop(self, _rx: RxQueue, _tx: TxQueue) {}
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.device.name
+        &self.running.device.name
     }
 }
 
-impl Drop for Started {
+impl Drop for Running {
     fn drop(&mut self) {
         // SAFETY: the port was started by `start`.
         unsafe { dpdk_sys::rte_eth_dev_stop(self.device.id) };
@@ -136,7 +144,7 @@ impl RxQueue {
         // fills the first `taken` with buffers that it gives away. The queue has one owner, by `&mut`.
         unsafe {
             let at = into.as_mut_ptr().add(start).cast();
-            let taken = dpdk_sys::ds_eth_rx_burst(self.port, self.queue, at, room) as usize;
+            let taken = dpdk_sys::ds_eth_rx_burst(self.device.device.id, self.queue, at, room) as usize;
             into.set_len(start + taken);
             taken
         }
@@ -147,9 +155,9 @@ impl TxQueue {
     /// Sends as many as there is room for; the rest stays in `batch`, in order.
     pub fn send(&mut self, batch: &mut ArrayVec<Mbuf, BURST>) -> usize {
         // SAFETY: an Mbuf is a pointer to an rte_mbuf (repr(transparent)); the driver owns the first `sent` afterwards.
-        let sent =
-            unsafe { dpdk_sys::ds_eth_tx_burst(self.port, self.queue, batch.as_mut_ptr().cast(), batch.len() as u16) }
-                as usize;
+        let sent = unsafe {
+            dpdk_sys::ds_eth_tx_burst(self.device.device.id, self.queue, batch.as_mut_ptr().cast(), batch.len() as u16)
+        } as usize;
         for mbuf in batch.drain(..sent.min(batch.len())) {
             std::mem::forget(mbuf);
         }

@@ -99,6 +99,31 @@ fn empty_set() -> libc::cpu_set_t {
     unsafe { std::mem::zeroed() }
 }
 
+/// A thread of this process, to be interrupted by another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadId(pub i32);
+
+/// The current thread, which [`interrupt`] can get out of a system call from now on.
+#[must_use]
+pub fn interruptible() -> ThreadId {
+    extern "C" fn nothing(_signal: libc::c_int) {}
+    // SAFETY: an all-zero action with a handler: no flags (so that system calls are not restarted), an empty mask.
+    // The handler does nothing, which is safe at any time; the signal is otherwise ignored and nobody else's.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as usize;
+        libc::sigaction(libc::SIGURG, &raw const action, std::ptr::null_mut());
+    }
+    // SAFETY: only returns a number.
+    ThreadId(unsafe { libc::gettid() })
+}
+
+/// Ends the system call that a thread is in, if it is in one that waits. A thread that has ended is none of ours.
+pub fn interrupt(thread: ThreadId) {
+    // SAFETY: a signal with a handler, to a thread of this process or to nobody: tgkill checks both ids.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread.0, libc::SIGURG) };
+}
+
 /// The time-stamp counter: cycles at a constant rate.
 #[inline]
 #[must_use]

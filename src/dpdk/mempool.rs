@@ -30,6 +30,17 @@ impl SizeClass {
             SizeClass::Jumbo8500 => 9216,
         }
     }
+
+    /// Memory that a pool of `count` buffers takes, bytes: for each buffer DPDK's object header, the mbuf, our own part
+    /// of it, headroom, room and spreading over memory channels; and the caches of all lcores.
+    #[must_use]
+    pub const fn memory(self, count: u32) -> usize {
+        const LINE: usize = 64;
+        const CACHES: usize = 2 << 20;
+        let buffer = LINE + size_of::<dpdk_sys::rte_mbuf>() + META + HEADROOM + self.room() + LINE;
+        // The pool's own ring holds a pointer a buffer, in a power of two.
+        count as usize * buffer + (count as usize + 1).next_power_of_two() * size_of::<usize>() + CACHES
+    }
 }
 
 /// A pool could not be made.

@@ -9,6 +9,7 @@ pub mod mbuf;
 pub mod mempool;
 pub mod ring;
 pub mod vhost;
+mod vhost_fds;
 
 /// DPDK's text for an errno.
 fn strerror(errno: i32) -> String {

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use super::mbuf::Mbuf;
 use super::mempool::Mempool;
+use super::vhost_fds;
 use crate::packet::BURST;
 
 /// Most packets that the library moves in a call.
@@ -65,11 +66,18 @@ struct Socket {
     events: Arc<dyn VhostEvents>,
 }
 
+/// A frontend that is there.
+struct Connection {
+    socket: Arc<Socket>,
+    /// It was said that somebody else wanted its place.
+    told: bool,
+}
+
 /// Sockets by path, and the one of each connection. Only the control thread and the library's thread come here.
 #[derive(Default)]
 struct Registry {
     sockets: HashMap<PathBuf, Arc<Socket>>,
-    connections: HashMap<i32, Arc<Socket>>,
+    connections: HashMap<i32, Connection>,
 }
 
 static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
@@ -79,7 +87,7 @@ fn with_registry<R>(f: impl FnOnce(&mut Registry) -> R) -> R {
 }
 
 fn socket_of(vid: c_int) -> Option<Arc<Socket>> {
-    with_registry(|r| r.connections.get(&vid).cloned())
+    with_registry(|r| r.connections.get(&vid).map(|c| c.socket.clone()))
 }
 
 /// An open socket; dropping it disconnects the guest and closes it.
@@ -121,6 +129,12 @@ impl VhostDriver {
         if !fresh {
             return Err(error("the socket is in use by another ENI"));
         }
+        if mode == Mode::Server
+            && let Err(what) = vhost_fds::clear_the_way(path)
+        {
+            with_registry(|r| r.sockets.remove(path));
+            return Err(error(&what));
+        }
         // SAFETY: c_path is NUL-terminated; the library copies it.
         let registered = unsafe { dpdk_sys::rte_vhost_driver_register(c_path.as_ptr(), flags) } == 0;
         if !registered {
@@ -150,7 +164,11 @@ impl Drop for VhostDriver {
     fn drop(&mut self) {
         // SAFETY: the driver was registered under this path; the callbacks it makes find their socket until below.
         unsafe { dpdk_sys::rte_vhost_driver_unregister(self.c_path.as_ptr()) };
-        with_registry(|r| r.sockets.remove(&self.path));
+        with_registry(|r| {
+            if let Some(socket) = r.sockets.remove(&self.path) {
+                r.connections.retain(|_, c| !Arc::ptr_eq(&c.socket, &socket));
+            }
+        });
     }
 }
 
@@ -172,7 +190,7 @@ static OPS: Ops = Ops(dpdk_sys::rte_vhost_device_ops {
 });
 
 static EXTERN_OPS: dpdk_sys::rte_vhost_user_extern_ops =
-    dpdk_sys::rte_vhost_user_extern_ops { pre_msg_handle: Some(pre_message), post_msg_handle: None };
+    dpdk_sys::rte_vhost_user_extern_ops { pre_msg_handle: Some(pre_message), post_msg_handle: Some(post_message) };
 
 unsafe extern "C" fn new_connection(vid: c_int) -> c_int {
     let mut name = [0 as std::ffi::c_char; 256];
@@ -184,18 +202,32 @@ unsafe extern "C" fn new_connection(vid: c_int) -> c_int {
         CStr::from_ptr(name.as_ptr())
     };
     let path = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
-    let known = with_registry(|r| {
-        let socket = r.sockets.get(path).cloned();
-        socket.inspect(|s| drop(r.connections.insert(vid, s.clone())))
-    });
-    if let Some(socket) = &known {
-        socket.events.connected(Vid(vid));
-    }
-    if known.is_none() {
+    let Some(socket) = with_registry(|r| take_place(r, vid, path)) else {
         return -1;
-    }
+    };
+    vhost_fds::limit_waits(path);
+    socket.events.connected(Vid(vid));
     // SAFETY: EXTERN_OPS is static; no context is passed.
-    unsafe { dpdk_sys::rte_vhost_extern_callback_register(vid, &raw const EXTERN_OPS, std::ptr::null_mut()) }
+    let result =
+        unsafe { dpdk_sys::rte_vhost_extern_callback_register(vid, &raw const EXTERN_OPS, std::ptr::null_mut()) };
+    if result != 0 {
+        with_registry(|r| r.connections.remove(&vid));
+    }
+    result
+}
+
+/// Gives a new connection its socket. A listening socket takes any number of frontends, a port has one guest: whoever
+/// is there stays, and the others are turned away until it goes.
+fn take_place(r: &mut Registry, vid: c_int, path: &Path) -> Option<Arc<Socket>> {
+    let socket = r.sockets.get(path)?.clone();
+    if let Some(first) = r.connections.values_mut().find(|c| Arc::ptr_eq(&c.socket, &socket)) {
+        if !std::mem::replace(&mut first.told, true) {
+            tracing::warn!("{}: another frontend was turned away: a port has one guest", path.display());
+        }
+        return None;
+    }
+    r.connections.insert(vid, Connection { socket: socket.clone(), told: false });
+    Some(socket)
 }
 
 unsafe extern "C" fn destroy_connection(vid: c_int) {
@@ -263,7 +295,6 @@ unsafe extern "C" fn pre_message(vid: c_int, message: *mut c_void) -> Answer {
             }
             return Answer::RTE_VHOST_MSG_RESULT_REPLY;
         }
-        request::SET_VRING_KICK | request::SET_VRING_CALL => payload & 0xff,
         request::SET_VRING_NUM
         | request::SET_VRING_ADDR
         | request::SET_VRING_BASE
@@ -271,12 +302,47 @@ unsafe extern "C" fn pre_message(vid: c_int, message: *mut c_void) -> Answer {
         | request::SET_VRING_ENABLE => payload & 0xffff_ffff,
         _ => return Answer::RTE_VHOST_MSG_RESULT_NOT_HANDLED,
     };
+    within_limit(&socket, vid, queue)
+}
+
+/// After the library handled a message, and before it lets go of the queues' locks: descriptors. Until now the library
+/// owns them, so that what is refused is closed with the connection. Never waits.
+unsafe extern "C" fn post_message(vid: c_int, message: *mut c_void) -> Answer {
+    let (Some(socket), Some(message)) = (socket_of(vid), NonNull::new(message.cast::<Message>())) else {
+        return Answer::RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+    };
+    // SAFETY: as in `pre_message`.
+    let (request, payload) = unsafe { ((*message.as_ptr()).request, (*message.as_ptr()).payload) };
+    if request != request::SET_VRING_KICK && request != request::SET_VRING_CALL {
+        return Answer::RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+    }
+    let queue = payload & 0xff;
+    if request == request::SET_VRING_CALL
+        && let Some(fd) = call_descriptor(vid, queue as u16)
+        && let Err(why) = vhost_fds::tame(fd)
+    {
+        socket.events.refused(Vid(vid), &format!("virtio queue {queue}: {why}"));
+        return Answer::RTE_VHOST_MSG_RESULT_ERR;
+    }
+    within_limit(&socket, vid, queue)
+}
+
+/// Refuses what is beyond the ENI's queues.
+fn within_limit(socket: &Socket, vid: c_int, queue: u64) -> Answer {
     if queue < 2 * u64::from(socket.queue_pairs) {
         return Answer::RTE_VHOST_MSG_RESULT_NOT_HANDLED;
     }
     let why = format!("the frontend uses virtio queue {queue}, but the ENI has {} queue pairs", socket.queue_pairs);
     socket.events.refused(Vid(vid), &why);
     Answer::RTE_VHOST_MSG_RESULT_ERR
+}
+
+/// The descriptor with which the library tells the guest that a queue moved.
+fn call_descriptor(vid: c_int, queue: u16) -> Option<c_int> {
+    let mut vring = dpdk_sys::rte_vhost_vring::default();
+    // SAFETY: the library checks device and queue numbers and writes one structure.
+    let result = unsafe { dpdk_sys::rte_vhost_get_vhost_vring(vid, queue, &raw mut vring) };
+    (result == 0 && vring.callfd >= 0).then_some(vring.callfd)
 }
 
 /// The features that guest and library agreed on.

@@ -46,10 +46,10 @@ impl Totals {
         self.ring_rejected += counters.sum(|b| b.ring_rejected.get());
     }
 
-    /// Packets on rings between workers.
+    /// Packets on rings between workers. Less than none means that one was counted in twice.
     #[must_use]
-    pub const fn in_flight(&self) -> u64 {
-        self.crossed_out.saturating_sub(self.crossed_in)
+    pub const fn in_flight(&self) -> i64 {
+        self.crossed_out.wrapping_sub(self.crossed_in).cast_signed()
     }
 }
 
@@ -111,4 +111,23 @@ fn copies(session: &str, eni: &str, counters: &RowCounters, direction: Direction
     let skipped: u64 = Reason::ALL.iter().map(|r| counters.sum(|b| b.skips[d].get(*r))).sum();
     (matched != sent + skipped)
         .then(|| format!("{session} of {eni} {direction}: matched {matched}, but sent {sent} + skipped {skipped}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_packet_that_came_in_twice_is_a_violation() {
+        for (crossed_in, in_flight) in [(1, 0), (2, -1)] {
+            let counters = EniCounters::new(2);
+            counters.of(0).crossed_out.add(1);
+            counters.of(1).crossed_in.add(crossed_in);
+            let scrape = Scrape { departed: vec![Arc::new(counters)], ..Scrape::default() };
+            assert_eq!(totals(&scrape).in_flight(), in_flight);
+            assert_eq!(violations(&scrape).len(), usize::from(in_flight != 0));
+        }
+    }
 }

@@ -13,8 +13,13 @@ use crate::dpdk::vhost::{self, VhostDriver, VhostError, VhostEvents, Vid};
 
 /// No device.
 const NONE: i32 = -1;
-/// Longest time that a guest's going waits for the worker.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest time that a guest's going waits for the worker before it is interrupted.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often that happens before it is said.
+const SAID_AFTER: u32 = 50;
+
+/// The last guest's number: no two guests of this process have the same, on whichever port.
+static GUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// What a port is made of; a port whose description changes is a new port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +65,9 @@ pub struct EniPort {
     enabled: AtomicU32,
     features: AtomicU64,
     connections: AtomicU64,
+    guest: AtomicU64,
+    /// The connection whose refusal was logged.
+    refused: AtomicI32,
     announced_mtu: AtomicU32,
     stuck: AtomicU32,
     fault: Mutex<Option<String>>,
@@ -78,6 +86,8 @@ impl EniPort {
             enabled: AtomicU32::new(0),
             features: AtomicU64::new(0),
             connections: AtomicU64::new(0),
+            guest: AtomicU64::new(0),
+            refused: AtomicI32::new(NONE),
             announced_mtu: AtomicU32::new(0),
             stuck: AtomicU32::new(0),
             fault: Mutex::new(None),
@@ -113,10 +123,10 @@ impl EniPort {
         if vid == NONE { None } else { Some((Vid(vid), self.enabled.load(SeqCst))) }
     }
 
-    /// How often a guest has come: tells one guest's queues from the next one's.
+    /// The guest's number in this process: tells one guest's queues from the next one's, on this port or another.
     #[must_use]
-    pub fn connection(&self) -> u64 {
-        self.connections.load(SeqCst)
+    pub fn guest(&self) -> u64 {
+        self.guest.load(SeqCst)
     }
 
     /// Does the guest use packed rings?
@@ -190,25 +200,30 @@ impl EniPort {
 impl VhostEvents for EniPort {
     fn connected(&self, _vid: Vid) {
         self.enabled.store(0, SeqCst);
+        self.refused.store(NONE, SeqCst);
     }
 
     fn new_device(&self, vid: Vid) {
         *self.fault.lock() = None;
         self.features.store(vhost::features(vid), SeqCst);
         self.connections.fetch_add(1, SeqCst);
+        self.guest.store(GUESTS.fetch_add(1, SeqCst) + 1, SeqCst);
         self.compare_mtu(vid);
         vhost::silence_transmit_kicks(vid, self.spec.queue_pairs);
         self.vid.store(vid.0, SeqCst);
         tracing::info!(eni = %self.spec.eni, vid = vid.0, "guest connected");
     }
 
-    /// Blocks until the worker has left the guest's queues: the library frees them afterwards.
+    /// Blocks until the worker has left the guest's queues, whoever is there now: the library frees them afterwards.
     fn destroy_device(&self, vid: Vid) {
-        if self.vid.compare_exchange(vid.0, NONE, SeqCst, SeqCst).is_err() {
-            return;
-        }
+        let _ = self.vid.compare_exchange(vid.0, NONE, SeqCst, SeqCst);
+        let mut interrupted = 0u32;
         while !self.turn.wait_for_next(PATIENCE) {
-            tracing::error!(eni = %self.spec.eni, "a worker has not finished a turn for 5 s; the guest waits for it");
+            self.turn.interrupt();
+            interrupted += 1;
+            if interrupted.is_multiple_of(SAID_AFTER) {
+                tracing::error!(eni = %self.spec.eni, "a worker does not finish its turn; the guest's end waits for it");
+            }
         }
         tracing::info!(eni = %self.spec.eni, vid = vid.0, "guest gone");
     }
@@ -223,8 +238,11 @@ impl VhostEvents for EniPort {
         }
     }
 
-    fn refused(&self, _vid: Vid, why: &str) {
-        tracing::warn!(eni = %self.spec.eni, "frontend refused: {why}");
+    /// Said once a connection: a frontend may go on asking.
+    fn refused(&self, vid: Vid, why: &str) {
+        if self.refused.swap(vid.0, SeqCst) != vid.0 {
+            tracing::warn!(eni = %self.spec.eni, "frontend refused: {why}");
+        }
         *self.fault.lock() = Some(why.to_owned());
     }
 }

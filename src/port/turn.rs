@@ -1,7 +1,9 @@
 //! How the vhost thread knows that a worker has left a guest: the worker counts its turns.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
+
+use crate::dpdk::lcore::{self, ThreadId};
 
 /// A worker's turn counter. The worker is its only writer.
 #[derive(Debug, Default)]
@@ -9,12 +11,27 @@ use std::time::{Duration, Instant};
 pub struct Turn {
     count: AtomicU64,
     running: AtomicBool,
+    thread: AtomicI32,
 }
 
 impl Turn {
-    /// The worker begins or ends its loop.
-    pub fn set_running(&self, running: bool) {
-        self.running.store(running, SeqCst);
+    /// The worker begins its loop, on the current thread.
+    pub fn start(&self) {
+        self.thread.store(lcore::interruptible().0, SeqCst);
+        self.running.store(true, SeqCst);
+    }
+
+    /// The worker ended its loop.
+    pub fn end(&self) {
+        self.running.store(false, SeqCst);
+    }
+
+    /// Gets the worker out of a system call: the library writes to a descriptor that the guest's VMM handed over, and
+    /// a hostile VMM makes that wait.
+    pub fn interrupt(&self) {
+        if self.running.load(SeqCst) {
+            lcore::interrupt(ThreadId(self.thread.load(SeqCst)));
+        }
     }
 
     /// The worker begins a turn. Sequentially consistent with the loads of device ids that follow: a turn that begins

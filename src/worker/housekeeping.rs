@@ -14,14 +14,16 @@ const PAIRS: usize = 8;
 /// What a worker remembers of a transmit queue of a guest.
 #[derive(Clone, Copy, Debug, Default)]
 struct Queue {
-    /// Which coming of the guest the other fields are about.
-    connection: u64,
+    /// Which guest the other fields are about.
+    guest: u64,
     /// Entries handed over since the last look, modulo 2¹⁶.
     taken: u16,
     /// The library's position in the available ring at the last look.
     position: Option<u16>,
     /// Polls in a row that took nothing.
     empty: u32,
+    /// Entries waited at the last look.
+    waited: bool,
     stuck: bool,
 }
 
@@ -70,27 +72,51 @@ fn look_at(pairs: &mut [Queue; PAIRS], port: &EniPort) -> (u64, u64) {
         port.set_stuck(0);
         return (0, 0);
     };
-    let connection = port.connection();
+    let guest = port.guest();
     for (pair, q) in pairs.iter_mut().enumerate() {
         let queue = 2 * pair as u16 + 1;
         if enabled >> queue & 1 == 0 {
             *q = Queue::default();
             continue;
         }
+        if q.guest != guest {
+            *q = Queue { guest, ..Queue::default() };
+        }
         // A packed ring's position counts descriptors, not packets: what it swallows cannot be told from it.
         let position = if port.is_packed() { None } else { vhost::vring_position(vid, queue) };
-        if q.connection == connection
-            && let (Some(before), Some(now)) = (q.position, position)
-        {
-            rejected += u64::from(now.wrapping_sub(before).wrapping_sub(q.taken));
+        if let (Some(before), Some(now)) = (q.position, position) {
+            rejected += swallowed(before, now, q.taken);
         }
-        (q.connection, q.taken, q.position) = (connection, 0, position);
-        // The library counts waiting entries of split rings only.
-        let is_stuck = !port.is_packed() && q.empty >= STUCK_AFTER && vhost::waiting(vid, queue) > 0;
+        // The library counts waiting entries of split rings only. One look may fall between an entry's coming and the
+        // next poll: what waited at the look before too, with nothing taken since, is stuck.
+        let waits = !port.is_packed() && vhost::waiting(vid, queue) > 0;
+        let is_stuck = waits && q.waited && q.taken == 0 && q.empty >= STUCK_AFTER;
+        (q.taken, q.position, q.waited) = (0, position, waits);
         became_stuck += u64::from(is_stuck && !q.stuck);
         q.stuck = is_stuck;
         stuck |= u32::from(is_stuck) << queue;
     }
     port.set_stuck(stuck);
     (rejected, became_stuck)
+}
+
+/// Entries that the library took and did not hand over, between two positions. A RARP that the library makes up itself
+/// (VHOST_USER_SEND_RARP) is handed over without an entry; so the sum may be less than nothing, which is nothing.
+fn swallowed(before: u16, now: u16, taken: u16) -> u64 {
+    let gap = now.wrapping_sub(before).wrapping_sub(taken).cast_signed();
+    u64::from(gap.max(0).unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_library_swallowed_is_the_rest_and_never_less_than_nothing() {
+        assert_eq!(swallowed(10, 15, 5), 0);
+        assert_eq!(swallowed(10, 15, 3), 2);
+        assert_eq!(swallowed(65_530, 4, 8), 2);
+        assert_eq!(swallowed(65_530, 4, 10), 0);
+        assert_eq!(swallowed(10, 10, 1), 0, "a RARP has no entry");
+    }
 }

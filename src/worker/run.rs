@@ -71,7 +71,7 @@ impl Worker {
         let mut watch = Watch::default();
         let (mut turns, mut quiet) = (0u32, 0u32);
         let mut began = tsc();
-        self.turn.set_running(true);
+        self.turn.start();
         while !stop.load(Relaxed) {
             self.turn.begin();
             turns = turns.wrapping_add(1);
@@ -93,7 +93,7 @@ impl Worker {
                 began = tsc();
             }
         }
-        self.turn.set_running(false);
+        self.turn.end();
     }
 
     /// One turn; returns the packets it moved.

@@ -17,6 +17,8 @@ use crate::port::Turn;
 
 /// Buffers that a pool caches for its worker.
 const CACHE: u32 = 256;
+/// Memory for what is small: DPDK's own, and devices and queues of guests.
+const SMALL: usize = 8 << 20;
 
 /// The running workers.
 pub struct Workers {
@@ -114,6 +116,25 @@ impl Workers {
     }
 }
 
+/// Is there memory for the pools and rings of so many workers? Asked before DPDK takes any.
+///
+/// # Errors
+/// One plain sentence with the memory that is needed.
+pub fn check_memory(config: &Config, workers: usize) -> Result<(), String> {
+    let (std_mbufs, jumbo_mbufs) = (config.pools.std_mbufs, config.pools.jumbo_mbufs);
+    let pools = SizeClass::Std1500.memory(std_mbufs) + SizeClass::Jumbo8500.memory(jumbo_mbufs);
+    let ring = (config.worker.ring_size as usize + 1).next_power_of_two() * size_of::<usize>();
+    let needed = (SMALL + workers * pools + workers * workers.saturating_sub(1) * ring).div_ceil(1 << 20);
+    let memory_mb = config.dpdk.memory_mb;
+    if needed <= memory_mb as usize {
+        return Ok(());
+    }
+    Err(format!(
+        "dpdk.memory_mb = {memory_mb} is too little: {workers} workers with pools.std_mbufs = {std_mbufs} and \
+         pools.jumbo_mbufs = {jumbo_mbufs} each need {needed}; set dpdk.memory_mb = {needed}, or make the pools smaller"
+    ))
+}
+
 fn pools(eal: &'static Eal, config: &Config, index: usize) -> Result<Pools, String> {
     let make = |class, name: &str, count| {
         Mempool::new(eal, &format!("{name}-{index}"), class, count, CACHE)
@@ -147,5 +168,25 @@ impl Rings {
             }
         }
         Ok(rings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_defaults_have_memory_for_one_worker_and_the_number_for_four_is_named() {
+        let mut config = Config::default();
+        assert_eq!(check_memory(&config, 1), Ok(()));
+        assert_eq!(check_memory(&config, 2), Ok(()));
+        let why = check_memory(&config, 4).unwrap_err();
+        let needed: u32 =
+            why.rsplit("set dpdk.memory_mb = ").next().unwrap().split(',').next().unwrap().parse().unwrap();
+        config.dpdk.memory_mb = needed;
+        assert_eq!(check_memory(&config, 4), Ok(()));
+        config.dpdk.memory_mb = needed - 1;
+        assert!(check_memory(&config, 4).is_err());
     }
 }

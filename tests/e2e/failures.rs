@@ -2,7 +2,6 @@
 
 use std::net::TcpListener;
 use std::process::Command;
-use std::time::Duration;
 
 use crate::switch::{Folder, Setup, ctl};
 
@@ -86,15 +85,10 @@ fn nobody_there_is_3_and_wrong_usage_2() {
 }
 
 #[test]
-fn signals_end_it_in_under_a_second_with_0() {
-    for signal in [libc::SIGTERM, libc::SIGINT] {
-        let mut switch = Setup::default().start();
-        let _guests = (switch.guest(0), switch.guest(1));
-        let (code, took) = switch.signal(signal);
-        assert_eq!(code, Some(0), "{}", switch.log());
-        assert!(took < Duration::from_secs(1), "{took:?}");
-        assert!(!switch.folder.0.join("ops.sock").exists());
-    }
+fn too_little_memory_for_the_workers_names_how_much() {
+    let text = fails("[worker]\ncount = 4\nlcores = [0, 0, 0, 0]", &[ANY_PORT, SMALL]);
+    assert!(text.contains("dpdk.memory_mb = 256 is too little: 4 workers"), "{text}");
+    assert!(text.contains("set dpdk.memory_mb = 3"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Packets between guests.
 
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
 use crate::frames::{exchange, number, numbered, send};
-use crate::switch::{Setup, wait_until};
+use crate::switch::{PATIENCE, Setup, wait_until};
 
 #[test]
 fn split_and_packed_rings_both_socket_roles() {
@@ -54,23 +57,45 @@ fn sixty_four_ports_each_with_its_neighbour() {
 
 #[test]
 fn several_queue_pairs_keep_each_flow_s_order() {
-    let switch = Setup { queue_pairs: 4, ..Setup::default() }.start();
+    const FLOWS: u64 = 20;
+    const FRAMES: u64 = 50;
+    const PAIRS: usize = 4;
+    let switch = Setup { queue_pairs: PAIRS as u8, ..Setup::default() }.start();
     let (mut a, mut b) = (switch.guest(0), switch.guest(1));
-    for count in 0..200u64 {
-        // The number modulo 1000 is in the source port: each frame is a flow of its own here, ten of each.
-        let frame = numbered(0, 1, count % 20, 64);
-        while !a.send_on((count % 20) as usize % 4, &frame) {
-            a.wait_for_room(std::time::Duration::from_millis(10));
+    // By flow: frames seen, and the receive queue they came by.
+    let mut seen = [0; FLOWS as usize];
+    let mut queue_of: [Option<usize>; FLOWS as usize] = [None; FLOWS as usize];
+    let mut receive = |pair: usize, frame: &[u8]| {
+        // The number modulo 1000 is in the source port and is the flow; the thousands count inside it.
+        let (flow, nth) = ((number(frame) % 1000) as usize, number(frame) / 1000);
+        assert_eq!(nth, seen[flow], "flow {flow} in order");
+        seen[flow] += 1;
+        assert_eq!(*queue_of[flow].get_or_insert(pair), pair, "flow {flow} has one queue");
+        seen.iter().sum::<u64>()
+    };
+    let mut received = 0;
+    for nth in 0..FRAMES {
+        for flow in 0..FLOWS {
+            let frame = numbered(0, 1, 1000 * nth + flow, 64);
+            while !a.send_on(flow as usize % PAIRS, &frame) {
+                a.wait_for_room(Duration::from_millis(10));
+            }
+            a.kick();
         }
-        a.kick();
+        let deadline = Instant::now() + PATIENCE;
+        while received < (nth + 1) * FLOWS {
+            assert!(Instant::now() < deadline, "lost: {received} of {}", (nth + 1) * FLOWS);
+            for pair in 0..PAIRS {
+                if let Some(frame) = b.try_receive_on(pair) {
+                    received = receive(pair, &frame);
+                }
+            }
+        }
     }
-    let mut seen = [0; 20];
-    for _ in 0..200 {
-        let got = b.receive(crate::switch::PATIENCE).expect("lost");
-        seen[number(&got) as usize] += 1;
-    }
-    assert_eq!(seen, [10; 20]);
-    assert_eq!(switch.ctl_json(&["eni", "eni-0"])["queue_pairs"], 4);
+    assert_eq!(seen, [FRAMES; FLOWS as usize]);
+    let used: HashSet<_> = queue_of.iter().flatten().collect();
+    assert!(used.len() > 1, "{queue_of:?}");
+    assert_eq!(switch.ctl_json(&["eni", "eni-0"])["queue_pairs"], PAIRS);
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub struct Setup {
     pub server_mode: bool,
     pub workers: u16,
     pub hugepages: bool,
+    /// `ports.credit`.
+    pub credit: u32,
     /// Sessions: sources, target, PacketLength; the filter accepts all.
     pub sessions: Vec<(Vec<usize>, usize, u16)>,
 }
@@ -62,6 +64,7 @@ impl Default for Setup {
             server_mode: false,
             workers: 1,
             hugepages: free_hugepages() >= 160,
+            credit: 512,
             sessions: Vec::new(),
         }
     }
@@ -123,8 +126,16 @@ impl Setup {
         json!({"TrafficMirrorFilters": [filter], "TrafficMirrorSessions": sessions})
     }
 
+    /// A running switch.
     pub fn start(self) -> Switch {
-        Switch::start(self)
+        let mut switch = Switch::prepare(self);
+        switch.run();
+        switch
+    }
+
+    /// The files of a switch that does not run yet.
+    pub fn prepare(self) -> Switch {
+        Switch::prepare(self)
     }
 }
 
@@ -138,7 +149,7 @@ pub struct Switch {
 }
 
 impl Switch {
-    fn start(setup: Setup) -> Self {
+    fn prepare(setup: Setup) -> Self {
         let turn = TURN.lock();
         let folder = Folder::new();
         let metrics = free_port();
@@ -155,21 +166,20 @@ impl Switch {
                  [worker]\ncount = {}\nlcores = {lcores}\nidle = \"{idle}\"\n\
                  [dpdk]\nhugepages = {}\nfile_prefix = \"e2e-{}-{count}\"\n\
                  [pools]\nstd_mbufs = 8192\njumbo_mbufs = 2048\n\
-                 [ports]\nsocket_dir = \"{dir}\"\nmode = \"{}\"\n\
+                 [ports]\nsocket_dir = \"{dir}\"\nmode = \"{}\"\ncredit = {}\n\
                  [ops]\nsocket = \"{dir}/ops.sock\"\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n",
                 setup.workers,
                 setup.hugepages,
                 std::process::id(),
                 if setup.server_mode { "server" } else { "client" },
+                setup.credit,
             ),
         );
-        let mut switch = Switch { folder, setup, metrics, child: None, _turn: turn };
-        switch.run();
-        switch
+        Switch { folder, setup, metrics, child: None, _turn: turn }
     }
 
-    /// Starts the process and waits until it is ready.
-    pub fn run(&mut self) {
+    /// Starts the process.
+    pub fn launch(&mut self) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.0.join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_vswitch"))
             .args(["run", "--config"])
@@ -179,11 +189,16 @@ impl Switch {
             .spawn()
             .unwrap();
         self.child = Some(child);
+    }
+
+    /// Starts the process and waits until it is ready.
+    pub fn run(&mut self) {
+        self.launch();
         let ready = wait_until(|| self.get("/readyz").starts_with("ready") || self.has_ended());
         assert!(ready && !self.has_ended(), "no switch:\n{}", self.log());
     }
 
-    fn has_ended(&mut self) -> bool {
+    pub fn has_ended(&mut self) -> bool {
         self.child.as_mut().is_none_or(|c| c.try_wait().unwrap().is_some())
     }
 
@@ -279,17 +294,14 @@ impl Switch {
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        if self.child.is_some() {
-            if !std::thread::panicking() {
-                self.assert_conserved();
-            }
-            let (code, _) = self.signal(libc::SIGTERM);
-            if !std::thread::panicking() {
-                assert_eq!(code, Some(0), "{}", self.log());
-            }
-        }
         if std::thread::panicking() {
-            eprintln!("the switch said:\n{}", self.log());
+            // A second panic would end the whole program: nothing is asked for here, the child may be dead.
+            let status = self.child.take().map(|mut child| (child.kill(), child.wait()));
+            eprintln!("the switch ended with {status:?} and said:\n{}", self.log());
+        } else if self.child.is_some() {
+            self.assert_conserved();
+            let (code, _) = self.signal(libc::SIGTERM);
+            assert_eq!(code, Some(0), "{}", self.log());
         }
     }
 }

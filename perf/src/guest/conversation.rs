@@ -58,7 +58,9 @@ pub struct Conversation {
     frontend: Frontend,
     /// The socket.
     pub fd: RawFd,
-    control: UnixStream,
+    pub(super) control: UnixStream,
+    /// Features that the switch offered.
+    pub offered: u64,
 }
 
 impl Conversation {
@@ -86,7 +88,7 @@ impl Conversation {
         stream.set_write_timeout(Some(ANSWER))?;
         let (fd, control) = (stream.as_raw_fd(), stream.try_clone()?);
         let frontend = Frontend::from_stream(stream, 2 * u64::from(wishes.queue_pairs));
-        let mut conversation = Conversation { frontend, fd, control };
+        let mut conversation = Conversation { frontend, fd, control, offered: 0 };
         conversation.negotiate(wishes)?;
         Ok(conversation)
     }
@@ -101,6 +103,7 @@ impl Conversation {
             wanted |= F_MTU;
         }
         let offered = frontend.get_features()?;
+        self.offered = offered;
         if offered & wanted != wanted {
             return Err(GuestError::Missing("VERSION_1, MRG_RXBUF, or the kind of ring that was asked for"));
         }
@@ -229,6 +232,6 @@ fn queue_pairs(control: &mut UnixStream) -> io::Result<u64> {
     Ok(u64::from_ne_bytes([a, b, c, d, e, f, g, h]))
 }
 
-fn message(words: &[u32]) -> Vec<u8> {
+pub(super) fn message(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|w| w.to_ne_bytes()).collect()
 }

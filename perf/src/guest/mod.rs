@@ -4,6 +4,7 @@
 
 pub mod bridge;
 pub mod conversation;
+mod hostile;
 mod packed;
 pub mod pcap;
 pub mod port;

@@ -81,13 +81,14 @@ pub enum GuestError {
 /// A port of the guest.
 pub struct GuestPort {
     config: PortConfig,
-    memory: Memory,
+    pub(super) memory: Memory,
     /// Queue 2n receives, 2n + 1 transmits.
-    queues: Vec<Queue>,
+    pub(super) queues: Vec<Queue>,
     listener: Option<UnixListener>,
-    conversation: Option<Conversation>,
+    pub(super) conversation: Option<Conversation>,
     stalled: bool,
-    ignore_queue_limit: bool,
+    pub(super) ignore_queue_limit: bool,
+    pub(super) offered: u64,
 }
 
 impl std::fmt::Debug for GuestPort {
@@ -129,10 +130,12 @@ impl GuestPort {
             conversation: None,
             stalled: false,
             ignore_queue_limit: false,
+            offered: 0,
         })
     }
 
-    /// Waits for the switch and brings all queues up, with fresh rings.
+    /// Waits for the switch and brings all queues up, with fresh rings. Who connects tries again when the switch hangs
+    /// up: it may still serve the guest before us.
     ///
     /// # Errors
     /// [`GuestError`].
@@ -144,10 +147,30 @@ impl GuestPort {
             queue_pairs: self.config.queue_pairs,
             ignore_queue_limit: self.ignore_queue_limit,
         };
-        let mut conversation = Conversation::open(self.listener.as_ref(), &self.config.socket, &wishes, patience)?;
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let e = match self.bring_up(&wishes, left) {
+                Ok(conversation) => {
+                    self.conversation = Some(conversation);
+                    return Ok(());
+                }
+                Err(e) => e,
+            };
+            // A switch that listens turns us away while it still takes our last connection for alive.
+            let turned_away = matches!(e, GuestError::Io(_) | GuestError::Vhost(_) | GuestError::Protocol(_));
+            if !turned_away || self.listener.is_some() || Instant::now() >= deadline {
+                return Err(e);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn bring_up(&mut self, wishes: &Wishes, patience: Duration) -> Result<Conversation, GuestError> {
+        let mut conversation = Conversation::open(self.listener.as_ref(), &self.config.socket, wishes, patience)?;
+        self.offered = conversation.offered;
         self.start(&mut conversation)?;
-        self.conversation = Some(conversation);
-        Ok(())
+        Ok(conversation)
     }
 
     /// Fresh rings, and all of them enabled.
@@ -162,11 +185,6 @@ impl GuestPort {
         }
         let rings: Vec<RingAddress<'_>> = self.queues.iter().map(|q| q.address()).collect();
         conversation.start(&self.memory, &rings)
-    }
-
-    /// Uses all its queues from now on, however few the switch offers: for tests of the switch.
-    pub fn ignore_queue_limit(&mut self) {
-        self.ignore_queue_limit = true;
     }
 
     /// Stops all rings and starts them anew on the same connection, as a guest does that reloads its driver.
@@ -217,13 +235,6 @@ impl GuestPort {
         }
     }
 
-    /// Puts an entry into the first transmit queue that nobody can take, as a broken driver would.
-    pub fn offer_nowhere(&mut self) {
-        if let Some(queue) = self.queues.get_mut(1) {
-            queue.offer_nowhere(&self.memory);
-        }
-    }
-
     /// Tells the switch of new frames, if it wants to know.
     pub fn kick(&self) {
         self.queues.iter().skip(1).step_by(2).for_each(|q| q.kick(&self.memory));
@@ -242,9 +253,13 @@ impl GuestPort {
 
     /// The next frame, if one is there.
     pub fn try_receive(&mut self) -> Option<Vec<u8>> {
+        (0..usize::from(self.config.queue_pairs)).find_map(|pair| self.try_receive_on(pair))
+    }
+
+    /// The next frame in the receive queue of a queue pair, if one is there.
+    pub fn try_receive_on(&mut self, pair: usize) -> Option<Vec<u8>> {
         self.conversation.as_ref()?;
-        let memory = &self.memory;
-        let frame = self.queues.iter_mut().step_by(2).find_map(|q| q.receive(memory))?;
+        let frame = self.queues.get_mut(2 * pair)?.receive(&self.memory)?;
         self.repost();
         Some(frame)
     }

@@ -94,11 +94,13 @@ impl Queue {
         true
     }
 
-    /// Offers a buffer outside our memory, as a broken driver would: no device can take it.
-    pub fn offer_nowhere(&mut self, memory: &Memory) {
-        if let Some(id) = self.free.pop() {
-            self.ring.add(memory, id, memory.address() + memory.len() as u64, 64, 0);
-        }
+    /// Offers a buffer that lies outside guest memory: for tests of the switch.
+    pub fn send_broken(&mut self, memory: &Memory) -> bool {
+        let Some(id) = self.free.pop() else {
+            return false;
+        };
+        self.ring.add(memory, id, memory.address() + (1 << 40), 100, 0);
+        true
     }
 
     /// Buffers that the device still holds.

@@ -13,3 +13,13 @@ pub mod signals;
 pub mod tap;
 #[cfg(target_arch = "x86_64")]
 pub mod tsc;
+
+/// Makes an open file blocking, whoever else has it.
+///
+/// # Errors
+/// The kernel's.
+pub fn blocking(fd: std::os::fd::RawFd) -> std::io::Result<()> {
+    // SAFETY: only the flags of an open file change; a closed descriptor is an error.
+    let result = unsafe { libc::fcntl(fd, libc::F_SETFL, 0) };
+    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
