@@ -67,12 +67,17 @@ impl Stopped {
         let nul = |_| error("its name", "holds a NUL byte".to_owned());
         let c_name = CString::new(name).map_err(nul)?;
         let c_arguments = CString::new(arguments).map_err(nul)?;
+        let mut id = 0;
+        // DPDK would plug a device of the same name again, and whoever unplugs first would take it from the other.
+        // SAFETY: EAL runs; the name is NUL-terminated; one integer is written.
+        if unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(c_name.as_ptr(), &raw mut id) } == 0 {
+            return Err(error("cannot be plugged", "there is one of this name".to_owned()));
+        }
         // SAFETY: EAL runs; the strings are NUL-terminated and copied.
         let plugged = unsafe { dpdk_sys::rte_eal_hotplug_add(c"vdev".as_ptr(), c_name.as_ptr(), c_arguments.as_ptr()) };
         if plugged != 0 {
             return Err(error("cannot be plugged", strerror(plugged)));
         }
-        let mut id = 0;
         // SAFETY: the name is NUL-terminated; one integer is written.
         let found = unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(c_name.as_ptr(), &raw mut id) };
         if found != 0 {

@@ -32,14 +32,19 @@ impl SizeClass {
     }
 
     /// Memory that a pool of `count` buffers takes, bytes: for each buffer DPDK's object header, the mbuf, our own part
-    /// of it, headroom, room and spreading over memory channels; and the caches of all lcores.
+    /// of it, headroom, room and spreading over memory channels; and the caches of all lcores. DPDK lets no buffer lie
+    /// across two pages of `page` bytes unless it is longer than one, and then counts whole pages.
     #[must_use]
-    pub const fn memory(self, count: u32) -> usize {
+    pub const fn memory(self, count: u32, page: usize) -> usize {
         const LINE: usize = 64;
         const CACHES: usize = 2 << 20;
         let buffer = LINE + size_of::<dpdk_sys::rte_mbuf>() + META + HEADROOM + self.room() + LINE;
+        let buffers = match page / buffer {
+            0 => count as usize * buffer.next_multiple_of(page),
+            n => (count as usize).div_ceil(n) * page,
+        };
         // The pool's own ring holds a pointer a buffer, in a power of two.
-        count as usize * buffer + (count as usize + 1).next_power_of_two() * size_of::<usize>() + CACHES
+        buffers + (count as usize + 1).next_power_of_two() * size_of::<usize>() + CACHES
     }
 }
 

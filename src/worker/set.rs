@@ -122,7 +122,8 @@ impl Workers {
 /// One plain sentence with the memory that is needed.
 pub fn check_memory(config: &Config, workers: usize) -> Result<(), String> {
     let (std_mbufs, jumbo_mbufs) = (config.pools.std_mbufs, config.pools.jumbo_mbufs);
-    let pools = SizeClass::Std1500.memory(std_mbufs) + SizeClass::Jumbo8500.memory(jumbo_mbufs);
+    let page = if config.dpdk.hugepages { 2 << 20 } else { 4096 };
+    let pools = SizeClass::Std1500.memory(std_mbufs, page) + SizeClass::Jumbo8500.memory(jumbo_mbufs, page);
     let ring = (config.worker.ring_size as usize + 1).next_power_of_two() * size_of::<usize>();
     let needed = (SMALL + workers * pools + workers * workers.saturating_sub(1) * ring).div_ceil(1 << 20);
     let memory_mb = config.dpdk.memory_mb;

@@ -88,7 +88,7 @@ fn nobody_there_is_3_and_wrong_usage_2() {
 fn too_little_memory_for_the_workers_names_how_much() {
     let text = fails("[worker]\ncount = 4\nlcores = [0, 0, 0, 0]", &[ANY_PORT, SMALL]);
     assert!(text.contains("dpdk.memory_mb = 256 is too little: 4 workers"), "{text}");
-    assert!(text.contains("set dpdk.memory_mb = 3"), "{text}");
+    assert!(text.contains("set dpdk.memory_mb = 4"), "{text}");
 }
 
 #[test]

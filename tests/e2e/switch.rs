@@ -214,6 +214,8 @@ impl Switch {
     pub fn signal(&mut self, signal: i32) -> (Option<i32>, Duration) {
         let began = Instant::now();
         kill(self.pid(), signal);
+        let ended = wait_until(|| self.has_ended());
+        assert!(ended, "it goes on after signal {signal}");
         let status = self.child.take().unwrap().wait().unwrap();
         (status.code(), began.elapsed())
     }
