@@ -81,6 +81,8 @@ PACKAGES_DEMO=(iproute2 iputils-ping curl python3 tcpdump ethtool socat procps)
 PACKAGES_QEMU=(qemu-system-x86 busybox-static cpio kmod xz-utils zstd)
 # dpdk-testpmd is the second opinion in the tests, promtool the judge of the metrics page.
 PACKAGES_TEST=(dpdk dpdk-dev tshark prometheus git)
+# Peers of the harness, and a font for its charts.
+PACKAGES_PERF=(openvswitch-switch-dpdk fonts-dejavu-core)
 
 # Services that packages bring (prometheus) must not start: policy-rc.d says so while we install.
 forbid_service_starts() {

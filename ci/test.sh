@@ -1,7 +1,7 @@
 #!/bin/bash
 # All tests, from nothing: packages, Rust, hugepages, build, checks. As root on Debian 12.
 #   ci/test.sh           everything
-#   ci/test.sh --quick   the same without QEMU and the minute of fuzzing
+#   ci/test.sh --quick   the same without QEMU, the minute of fuzzing and the short race
 set -euo pipefail
 # shellcheck source=ci/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -17,6 +17,8 @@ done
 
 trap_exits
 cd "$ROOT"
+# A test whose program is missing fails here: the set-up below installs them all.
+export VSWITCH_CI=1
 
 # ---- the table --------------------------------------------------------------------------------------------------
 
@@ -51,7 +53,7 @@ has_test() { [ -e "tests/$1.rs" ] || [ -e "tests/$1/main.rs" ]; }
 
 set_up() {
     need_root
-    install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_DEMO[@]}" "${PACKAGES_TEST[@]}"
+    install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_DEMO[@]}" "${PACKAGES_TEST[@]}" "${PACKAGES_PERF[@]}"
     $QUICK || install_packages "${PACKAGES_QEMU[@]}"
     ensure_rust lint
     note "$(cargo --version); lint warnings are errors on $RUST_LINT only"
@@ -81,6 +83,9 @@ fuzz() { VSWITCH_FUZZ_SECONDS=$1 cargo test --locked --quiet -p vswitch --no-def
 
 loom() { cargo test --locked --quiet -p vswitch --no-default-features --test loom_publish; }
 
+# Every goal's scenario for a moment, beside its peers: what comes out must be right, however fast it is.
+short_race() { target/release/vswitch-perf --quiet race --short; }
+
 set_up
 step "formatting" cargo fmt --all --check
 step "house rules" bash ci/checks.sh
@@ -96,5 +101,6 @@ step "bindings and guest tests" guest_tests
 step "EAL and end-to-end tests" dpdk_tests
 step "demo" bash ci/demo.sh
 if $QUICK; then skip "demo with QEMU"; else step "demo with QEMU" bash ci/demo.sh --qemu; fi
+if $QUICK; then skip "short race"; else step "short race" short_race; fi
 step_table
 say "all passed"
