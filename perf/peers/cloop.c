@@ -126,6 +126,8 @@ int main(int argc, char **argv) {
     signal(SIGTERM, on_signal), signal(SIGINT, on_signal);
     check(rte_eal_remote_launch(work, NULL, rte_get_next_lcore(-1, 1, 0)) == 0, "no worker");
     puts("cloop: ready"), fflush(stdout);
+    while (!stop)
+        usleep(20000); // Waiting for an lcore spins, and this CPU is the generator's too.
     rte_eal_mp_wait_lcore();
     for (i = 0; i < ports; i++)
         rte_eth_dev_stop(i), rte_eth_dev_close(i);
