@@ -217,7 +217,9 @@ impl Session {
                 continue;
             }
             let scenario = scenario.with_overrides(moment).map_err(lines)?;
-            measure::run(&scenario, &self.run(), |point| points.push(point))?;
+            let mut run = self.run();
+            run.audition = false;
+            measure::run(&scenario, &run, |point| points.push(point))?;
         }
         let eal = crate::stage::eal(self.cpu())?;
         let options = crate::stage::StageOptions::short();

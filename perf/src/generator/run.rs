@@ -83,6 +83,8 @@ pub struct Course {
     pace: Pace,
     hz: f64,
     begin: u64,
+    /// Frames sent before it.
+    sent: u64,
     from: u64,
     until: u64,
     opened: Option<(u64, Counts)>,
@@ -103,6 +105,7 @@ impl Course {
             pace: *pace,
             hz,
             begin,
+            sent: engine.counts().sent,
             from: begin + cycles(pace.warmup),
             until: begin + cycles(pace.warmup + pace.measure),
             opened: None,
@@ -138,7 +141,7 @@ impl Course {
         }
         if let Some(rate) = self.pace.rate {
             let due = ((now - self.begin) as f64 / self.hz * rate) as u64;
-            engine.allow(due.saturating_sub(engine.counts().sent).div_ceil(2));
+            engine.allow(due.saturating_sub(engine.counts().sent - self.sent).div_ceil(2));
         }
         for _ in 0..turns {
             engine.turn();

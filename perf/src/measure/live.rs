@@ -68,7 +68,9 @@ impl<'a> Live<'a> {
     ) -> Result<Self, String> {
         let name = contender.name();
         let dir = tempfile::Builder::new().prefix("vswitch-perf-").tempdir().map_err(|e| format!("no folder: {e}"))?;
-        let job = setup.job(dir.path(), place.worker_cpus.clone(), place.control_cpu, place.memory_mb);
+        // Pools of jumbo buffers: OVS has one of 100 MB for every port.
+        let memory_mb = if setup.mtu.max(setup.collector_mtu) > 1500 { 2 * place.memory_mb } else { place.memory_mb };
+        let job = setup.job(dir.path(), place.worker_cpus.clone(), place.control_cpu, memory_mb);
         let plan = setup.plan(0, look.sampling, look.stamp_every, name == "vswitch")?;
         let mut ports = Vec::new();
         for port in setup.port_setups(&job.ports, place.hugepages) {

@@ -39,6 +39,8 @@ pub struct Options {
     pub measure: Duration,
     /// Look at every frame in a slower run.
     pub verify: bool,
+    /// Try all tunings of a peer first and take the best; else the first one.
+    pub audition: bool,
 }
 
 /// Samples by contender and metric, in the order in which they first came.
@@ -234,7 +236,8 @@ pub(crate) fn audition(
 ) -> Vec<Entrant> {
     let mut chosen = Vec::new();
     for mut team in teams {
-        if team.tunings.len() == 1 {
+        if team.tunings.len() == 1 || !options.audition {
+            team.tunings.truncate(1);
             chosen.append(&mut team.tunings);
             continue;
         }
@@ -306,7 +309,7 @@ pub(crate) fn lossless(entrant: &Entrant, options: &Options, stop: &AtomicBool) 
 
 /// Once more, slower, and every frame and every copy is looked at: nothing may be lost then.
 fn verify(entrants: &[Entrant], options: &Options, point: &mut Point, progress: &Progress, stop: &AtomicBool) {
-    for entrant in entrants {
+    for (n, entrant) in entrants.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
             return;
         }
@@ -328,7 +331,8 @@ fn verify(entrants: &[Entrant], options: &Options, point: &mut Point, progress: 
                     );
                 }
             }
-            Err(e) => point.wrong.push(format!("{}, every frame: {e}", entrant.label)),
+            Err(e) if n == 0 => point.wrong.push(format!("{}, every frame: {e}", entrant.label)),
+            Err(e) => remark(point, &entrant.label, &e),
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Run<'a> {
     pub hugepages: bool,
     /// Look at every frame in a slower run.
     pub verify: bool,
+    /// Try all tunings of a peer first.
+    pub audition: bool,
     /// What is shown meanwhile.
     pub progress: &'a Progress,
     /// Set when the run is to end early.
@@ -32,7 +34,7 @@ impl<'a> Run<'a> {
     /// A run on these CPUs.
     #[must_use]
     pub fn new(cpus: Vec<usize>, progress: &'a Progress, stop: &'a AtomicBool) -> Self {
-        Run { cpus, hugepages: true, verify: true, progress, stop }
+        Run { cpus, hugepages: true, verify: true, audition: true, progress, stop }
     }
 
     /// Workers from the first CPU on; the generator, and everything else of the contender, on the last one.
@@ -61,6 +63,7 @@ impl<'a> Run<'a> {
             warmup: Duration::from_secs_f64(scenario.warmup_seconds),
             measure: Duration::from_secs_f64(scenario.seconds),
             verify: self.verify,
+            audition: self.audition,
         })
     }
 }
