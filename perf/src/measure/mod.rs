@@ -11,6 +11,7 @@ mod setup;
 pub use entrant::{Entrant, Team, setup, teams};
 pub use live::{LOSSLESS, Live, Look, Place};
 pub use rounds::Options;
+#[cfg(feature = "dpdk")]
 pub(crate) use rounds::{Samples, audition, blank, once};
 pub use scenario::{Run, run};
 pub use setup::{Mirroring, Setup};

@@ -38,9 +38,13 @@ fn verdict(point: Point, anchor: f64) -> (Verdict, Vec<String>) {
 #[test]
 fn shipped_goals_name_points_that_exist() {
     let goals = goals::builtin().unwrap();
-    assert_eq!(goals.len(), 29);
+    assert_eq!(goals.len(), 34);
     for goal in &goals {
         let scenario = builtin::named(&goal.scenario).unwrap();
+        // The classifier's points have labels of their own.
+        if scenario.kind == crate::scenario::Kind::Classify {
+            continue;
+        }
         for figure in std::iter::once(&goal.ours).chain(&goal.peer) {
             let points = Scenario::points(&scenario);
             let fits = |p: &&crate::scenario::PointSpec| figure.labels.iter().all(|(n, v)| p.labels.get(n) == Some(v));
@@ -135,10 +139,13 @@ fn cycles_other_points_and_lone_figures() {
     let all = goals::builtin().unwrap();
     let named = |beginning: &str| all.iter().find(|g| g.name.starts_with(beginning)).unwrap();
     let none = Anchors::default();
-    let acl = point("race-classify", &[("rules", "20"), ("match", "100")])
-        .with("vswitch", "classify", "cycles/packet", &[20.0; 4])
-        .with("librte_acl-avx2", "classify", "cycles/packet", &[120.0; 4])
-        .with("librte_acl-avx512x32", "classify", "cycles/packet", &[90.0; 4]);
+    let labels = [("set", "mirror-like"), ("rules", "20"), ("batch", "32"), ("input", "keys"), ("trace", "hits")];
+    let acl = point("race-classify", &labels).with("vswitch", "classify", "cycles/packet", &[20.0; 4]).with(
+        "librte_acl",
+        "classify",
+        "cycles/packet",
+        &[90.0; 4],
+    );
     let outcome = judge(named("classifier, 20"), &[acl], &none);
     assert_eq!((outcome.verdict, outcome.ratio.unwrap().value), (Verdict::Met, 4.5));
     let enis = |n, mpps: [f64; 4]| {
@@ -156,7 +163,7 @@ fn cycles_other_points_and_lone_figures() {
 #[test]
 fn one_table() {
     let text = table(&goals::builtin().unwrap(), &[], &Anchors::default());
-    assert!(text.ends_with("29 goals: 29 not yet\n"), "{text}");
+    assert!(text.ends_with("34 goals: 34 not yet\n"), "{text}");
     let mut two = vec![goal(), goal()];
     two[1].wanted = Wanted::AtLeast(9.0);
     let text = table(&two, &[run(&[11.0; 5])], &anchors(4.1));

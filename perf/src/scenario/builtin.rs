@@ -37,8 +37,6 @@ files! {
     "churn-api"
     "replay"
     "classify-rules"
-    "classify-match"
-    "classify-flows"
     "race-forward"
     "race-forward-rules"
     "race-mirror"
