@@ -157,7 +157,11 @@ fn worker_cpus(config: &Config, available: &[usize]) -> Result<Vec<usize>, Strin
     let count = config.worker.count as usize;
     if !config.worker.lcores.is_empty() {
         // Validation saw to it that there are enough.
-        return Ok(config.worker.lcores.iter().copied().take(count).collect());
+        let cpus: Vec<usize> = config.worker.lcores.iter().copied().take(count).collect();
+        if let Some((_, cpu)) = cpus.iter().enumerate().find(|(n, cpu)| cpus[..*n].contains(cpu)) {
+            tracing::warn!("worker.lcores: several workers share CPU {cpu}; they take turns of milliseconds");
+        }
+        return Ok(cpus);
     }
     let free: Vec<usize> = available.iter().copied().filter(|c| *c != config.dpdk.control_cpu).collect();
     if free.len() < count {

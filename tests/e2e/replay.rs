@@ -137,7 +137,8 @@ fn agrees_with_counters(switch: &Switch, lines: &[Value], direction: &str) {
     };
     let sent = switch.metric("vswitch_mirror_packets_total", &[eni, &label]);
     assert_eq!(sent, said(&|line| mirrored(line, "verdict", "mirrored")));
-    assert_eq!(sent, said(&|line| mirrored(line, "session", "s-0") && mirrored(line, "rule", "r-1")));
+    let rule = if direction == "outbound" { "r-1" } else { "r-in-1" };
+    assert_eq!(sent, said(&|line| mirrored(line, "session", "s-0") && mirrored(line, "rule", rule)));
     let cut = switch.metric("vswitch_mirror_cut_total", &[eni, &label, "cause=\"packet_length\""]);
     assert_eq!(cut, said(&|line| mirrored(line, "cut", "packet_length")));
     for reason in ["arp", "dhcp"] {
