@@ -55,7 +55,7 @@ fn told(result: Result<(), String>) -> u8 {
 fn start(mut cli: Cli) -> Result<(), String> {
     let command = cli.command.take();
     let stop = Arc::new(AtomicBool::new(false));
-    watch_signals(&stop)?;
+    watch_signals(&stop, matches!(command, None | Some(Command::Prompt)))?;
     let anchors = Anchors::builtin().map_err(lines)?;
     let progress = if cli.quiet { Progress::hidden() } else { Progress::new() };
     let session = Session { progress, stop, anchors, cpus: cpu::allowed(), cli };
@@ -74,13 +74,18 @@ fn start(mut cli: Cli) -> Result<(), String> {
     }
 }
 
-/// Ctrl-C and SIGTERM end the run early; what it made goes away as always.
-fn watch_signals(stop: &Arc<AtomicBool>) -> Result<(), String> {
+/// Ctrl-C and SIGTERM end the run early; what it made goes away as always. At the prompt, which waits for its user, the
+/// program ends by itself once the run under way has.
+fn watch_signals(stop: &Arc<AtomicBool>, at_prompt: bool) -> Result<(), String> {
     let event = signals::stop_event().map_err(|e| format!("no signal handling: {e}"))?;
     let stop = stop.clone();
     std::thread::spawn(move || {
         while !poll::wait(&[event.as_raw_fd()], None).is_ok_and(|r| r.first() == Some(&true)) {}
         stop.store(true, Ordering::Relaxed);
+        if at_prompt {
+            prompt::wait_for_the_end();
+            std::process::exit(130);
+        }
     });
     Ok(())
 }
@@ -131,8 +136,8 @@ impl Session {
     /// Runs scenarios and reports them.
     fn scenarios(&self, scenarios: &[Scenario], overrides: &Overrides) -> Result<(), String> {
         let (points, ended) = self.measure(scenarios, overrides)?;
-        self.report(&points, None)?;
-        ended
+        let reported = self.report(&points, &[]);
+        ended.and(reported)
     }
 
     /// Measures scenarios: the points, and why it ended before the last one if it did.
@@ -192,14 +197,14 @@ impl Session {
     fn classify(&self, short: bool) -> Result<(), String> {
         let full = crate::stage::ClassifyOptions::full;
         let options = if short { crate::stage::ClassifyOptions::short() } else { full() };
-        self.report(&self.classifier(&options)?, None)
+        self.report(&self.classifier(&options)?, &[])
     }
 
     fn stages(&self, short: bool) -> Result<(), String> {
         let options = if short { crate::stage::StageOptions::short() } else { crate::stage::StageOptions::full() };
         let eal = crate::stage::eal(self.cpu())?;
         let points = crate::stage::stages(eal, &options, &|| self.stopped(), &mut |what| self.progress.phase(what))?;
-        self.report(&points, None)
+        self.report(&points, &[])
     }
 
     /// The race: every goal's scenario, then one table.
@@ -224,16 +229,25 @@ impl Session {
         }
         let (points, ended) = self.measure(&scenarios, overrides)?;
         let goals: Vec<_> = goals.into_iter().filter(|g| wanted(&g.scenario)).collect();
-        self.report(&points, Some(&race::table(&goals, &points, &self.anchors)))?;
-        ended
+        let reported = self.report(&points, &goals);
+        ended.and(reported)
     }
 
     /// Every goal's scenario for a moment: what comes out must be right, however fast. Peers that are not installed are
     /// remarks; the switch must be there.
     fn short_race(&self, scenarios: Vec<Scenario>) -> Result<(), String> {
-        let moment = [("rounds", "1"), ("seconds", "0.2"), ("warmup", "0.1")];
         let mut points = Vec::new();
+        let ended = self.short_points(scenarios, &mut points);
+        let reported = self.report(&points, &[]);
+        ended.and(reported)
+    }
+
+    fn short_points(&self, scenarios: Vec<Scenario>, points: &mut Vec<Point>) -> Result<(), String> {
+        let moment = [("rounds", "1"), ("seconds", "0.2"), ("warmup", "0.1")];
         for scenario in scenarios {
+            if self.stopped() {
+                return Ok(());
+            }
             if scenario.kind == crate::scenario::Kind::Classify {
                 points.extend(self.classifier(&crate::stage::ClassifyOptions::short())?);
                 continue;
@@ -246,39 +260,47 @@ impl Session {
         let eal = crate::stage::eal(self.cpu())?;
         let options = crate::stage::StageOptions::short();
         points.extend(crate::stage::stages(eal, &options, &|| self.stopped(), &mut |_| ())?);
-        self.report(&points, None)
+        Ok(())
     }
 
     /// Text on standard output, and what was asked for in files. Anything wrong in the points is a failure.
-    fn report(&self, points: &[Point], race: Option<&str>) -> Result<(), String> {
+    fn report(&self, points: &[Point], goals: &[race::Goal]) -> Result<(), String> {
         self.progress.done();
         let mut report = Report::begin(Machine::read(&dpdk_version(), Some(&cpu::tsc)));
         report.points = points.to_vec();
+        report.goals = race::verdicts(goals, points, &self.anchors);
         report.seconds = self.cli.began.elapsed().as_secs_f64();
+        let race = (!goals.is_empty()).then(|| race::table(goals, points, &self.anchors));
         if self.cli.json {
             println!("{}", report.to_json().map_err(|e| e.to_string())?);
         } else {
             println!("{}\n{}", report.machine, table::points(points, &self.anchors));
-            if let Some(race) = race {
-                println!("{race}");
-            }
+            race.iter().for_each(|race| println!("{race}"));
         }
         if let Some(folder) = &self.cli.out {
-            output::write(folder, &report, race, &self.anchors)?;
+            output::write(folder, &report, race.as_deref(), &self.anchors)?;
         }
         if self.stopped() {
             eprintln!("vswitch-perf: interrupted; the above is what was measured until then");
         }
-        let verified: u64 = points.iter().map(|p| p.verified).sum();
-        let wrong: Vec<&String> = points.iter().flat_map(|p| &p.wrong).collect();
+        let (summary, verdict) = verdict(points);
         if !self.cli.json {
-            println!("{verified} frames, copies and answers were checked, {} findings", wrong.len());
+            println!("{summary}");
         }
-        match wrong.first() {
-            None => Ok(()),
-            Some(first) => Err(format!("{} wrong results, the first: {first}", wrong.len())),
-        }
+        verdict
     }
+}
+
+/// How much was checked, and whether anything was wrong.
+pub(crate) fn verdict(points: &[Point]) -> (String, Result<(), String>) {
+    let verified: u64 = points.iter().map(|p| p.verified).sum();
+    let wrong: Vec<&String> = points.iter().flat_map(|p| &p.wrong).collect();
+    let summary = format!("{verified} frames, copies and answers were checked, {} findings", wrong.len());
+    let verdict = match wrong.first() {
+        None => Ok(()),
+        Some(first) => Err(format!("{} wrong results, the first: {first}", wrong.len())),
+    };
+    (summary, verdict)
 }
 
 fn dpdk_version() -> String {

@@ -3,16 +3,17 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use super::{Session, lines, plain};
+use crate::generator::port_counts;
 use crate::measure::{self, Run};
 use crate::report::Point;
 use crate::report::progress::Progress;
 use crate::report::table::{self, Table};
-use crate::scenario::builtin;
 
 const HELP: &str = "\
 start [forward|mirror|latency|churn|replay|SCENARIO]   measure in the background
@@ -20,16 +21,27 @@ stop                                                   end it early, and show wh
 wait                                                   until it is over
 set NAME VALUE      size 64 · flows 1024 · match 50 · rules 20 · enis 2 · target fast · workers 1 · ring split
                     packet_length 1500 · mtu 1500 · offered 100 · rounds 5 · seconds 2 · warmup 1 · peers ovs,cloop
-show port stats all    rates of the last finished point, and of each contender
+show port stats all    what the ports do now, and the last finished point
 show config            what is set
 show scenarios         what there is
 clear                  forget what is set
 quit";
 
+/// A run is under way.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+/// How long rates are looked at.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// Waits until no run is under way: what it made is gone then.
+pub fn wait_for_the_end() {
+    while RUNNING.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// What runs in the background.
 struct Running {
     thread: JoinHandle<Result<(), String>>,
-    stop: Arc<AtomicBool>,
 }
 
 struct Prompt<'a> {
@@ -37,6 +49,8 @@ struct Prompt<'a> {
     set: Vec<(String, String)>,
     points: Arc<Mutex<Vec<Point>>>,
     running: Option<Running>,
+    /// The first thing that was wrong.
+    wrong: Option<String>,
 }
 
 /// Reads commands until `quit` or the end of the input.
@@ -45,7 +59,7 @@ struct Prompt<'a> {
 /// The terminal's.
 pub fn run(session: &Session) -> Result<(), String> {
     let mut editor = DefaultEditor::new().map_err(|e| format!("no prompt: {e}"))?;
-    let mut prompt = Prompt { session, set: Vec::new(), points: Arc::default(), running: None };
+    let mut prompt = Prompt { session, set: Vec::new(), points: Arc::default(), running: None, wrong: None };
     loop {
         match editor.readline("vswitch-perf> ") {
             Ok(line) => {
@@ -67,7 +81,7 @@ pub fn run(session: &Session) -> Result<(), String> {
         }
     }
     prompt.stop();
-    Ok(())
+    prompt.wrong.map_or(Ok(()), Err)
 }
 
 impl Prompt<'_> {
@@ -109,11 +123,12 @@ impl Prompt<'_> {
         }
     }
 
-    /// Refuses what no scenario would take, now and not at the start.
+    /// Refuses what no scenario would take together with what is set already, now and not at the start.
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        plain("forward")?.with_overrides([(name, value)]).map_err(lines)?;
-        self.set.retain(|(known, _)| known != name);
-        self.set.push((name.to_owned(), value.to_owned()));
+        let mut all: Vec<(String, String)> = self.set.iter().filter(|(known, _)| known != name).cloned().collect();
+        all.push((name.to_owned(), value.to_owned()));
+        plain("forward")?.with_overrides(all.iter().map(|(n, v)| (n.as_str(), v.as_str()))).map_err(lines)?;
+        self.set = all;
         Ok(())
     }
 
@@ -122,33 +137,40 @@ impl Prompt<'_> {
             return Err("a run is under way: stop it first".to_owned());
         }
         self.wait();
-        let base = plain(what).or_else(|_| builtin::named(what).map_err(lines))?;
+        let base = plain(what).or_else(|_| super::named(what))?;
+        if base.kind == crate::scenario::Kind::Classify {
+            return Err("the classifier is measured by `vswitch-perf classify`, outside the prompt".to_owned());
+        }
         let overrides = self.set.iter().map(|(n, v)| (n.as_str(), v.as_str()));
         let scenario = base.with_overrides(overrides).map_err(lines)?;
-        let (points, stop) = (self.points.clone(), Arc::new(AtomicBool::new(false)));
+        let points = self.points.clone();
         if let Ok(mut points) = points.lock() {
             points.clear();
         }
         let (verify, hugepages) = (!self.session.cli.no_verify, !self.session.cli.no_hugepages);
-        let (flag, cpus) = (stop.clone(), self.session.cpus.clone());
+        let (stop, cpus) = (self.session.stop.clone(), self.session.cpus.clone());
+        stop.store(false, Ordering::Relaxed);
+        RUNNING.store(true, Ordering::SeqCst);
         let thread = std::thread::spawn(move || {
             let progress = Progress::hidden();
-            let mut run = Run::new(cpus, &progress, &flag);
+            let mut run = Run::new(cpus, &progress, &stop);
             (run.verify, run.hugepages) = (verify, hugepages);
-            measure::run(&scenario, &run, |point| {
+            let ended = measure::run(&scenario, &run, |point| {
                 if let Ok(mut points) = points.lock() {
                     points.push(point);
                 }
-            })
+            });
+            RUNNING.store(false, Ordering::SeqCst);
+            ended
         });
-        self.running = Some(Running { thread, stop });
+        self.running = Some(Running { thread });
         println!("{what} started; `show port stats all`, `stop`");
         Ok(())
     }
 
     fn stop(&mut self) {
-        if let Some(running) = &self.running {
-            running.stop.store(true, Ordering::Relaxed);
+        if self.running.is_some() {
+            self.session.stop.store(true, Ordering::Relaxed);
         }
         self.wait();
     }
@@ -164,7 +186,9 @@ impl Prompt<'_> {
             Err(_) => println!("the run ended with a fault of this program"),
         }
         if let Ok(points) = self.points.lock() {
-            println!("{}", table::points(&points, &self.session.anchors));
+            let (summary, verdict) = super::verdict(&points);
+            println!("{}\n{summary}", table::points(&points, &self.session.anchors));
+            self.wrong = self.wrong.take().or(verdict.err());
         }
     }
 
@@ -175,6 +199,9 @@ impl Prompt<'_> {
             None => "idle",
         };
         println!("{state}");
+        if state == "running" {
+            ports();
+        }
         let Ok(points) = self.points.lock() else {
             return;
         };
@@ -188,4 +215,24 @@ impl Prompt<'_> {
         }
         println!("{table}");
     }
+}
+
+/// What ports 0 and 1 and the collector's do now.
+fn ports() {
+    let (began, before) = (Instant::now(), port_counts());
+    std::thread::sleep(GLANCE);
+    let (now, seconds) = (port_counts(), began.elapsed().as_secs_f64());
+    let rate = |now: u64, before: u64| table::figure(now.saturating_sub(before) as f64 / seconds / 1e6);
+    let mut table = Table::new(["port", "RX packets", "RX Mpps", "TX packets", "TX Mpps"]);
+    for port in 0..2 {
+        table.row([
+            port.to_string(),
+            now.arrived[port].to_string(),
+            rate(now.arrived[port], before.arrived[port]),
+            now.sent[port].to_string(),
+            rate(now.sent[port], before.sent[port]),
+        ]);
+    }
+    table.row(["collector".to_owned(), now.copies.to_string(), rate(now.copies, before.copies)]);
+    println!("{table}");
 }

@@ -55,10 +55,21 @@ pub struct Counts {
     pub copies: u64,
     /// Their bytes.
     pub copy_bytes: u64,
-    /// Times that a sender looked for room, and those at which less than a burst was free.
-    pub tries: u64,
-    /// Times that a sender found less than a burst of room.
+    /// TSC cycles between senders' looks for room.
+    pub looked: u64,
+    /// Those of them that ended with less than a burst of room.
     pub full: u64,
+}
+
+/// The same by port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortCounts {
+    /// Frames that ports 0 and 1 sent.
+    pub sent: [u64; 2],
+    /// Frames that arrived at ports 0 and 1.
+    pub arrived: [u64; 2],
+    /// Copies that arrived at the collector's.
+    pub copies: u64,
 }
 
 impl Counts {
@@ -72,9 +83,24 @@ impl Counts {
             arrived_bytes: self.arrived_bytes - before.arrived_bytes,
             copies: self.copies - before.copies,
             copy_bytes: self.copy_bytes - before.copy_bytes,
-            tries: self.tries - before.tries,
+            looked: self.looked - before.looked,
             full: self.full - before.full,
         }
+    }
+}
+
+/// When frames are due.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    begin: u64,
+    interval: f64,
+    first: [u64; 2],
+}
+
+impl Schedule {
+    /// TSC at which a frame was to be sent.
+    fn due(&self, from: usize, number: u64) -> u64 {
+        self.begin + ((number - self.first[from]) as f64 * self.interval) as u64
     }
 }
 
@@ -83,6 +109,7 @@ pub struct Engine {
     ports: Vec<PolledPort>,
     plan: Plan,
     next: [u64; 2],
+    arrived: [u64; 2],
     /// Frames by stream, where they go and at the collector.
     service: [Tracker; 2],
     copied: [Tracker; 2],
@@ -92,6 +119,12 @@ pub struct Engine {
     latency: Histogram<u64>,
     /// Frames that each sender may still send; `u64::MAX`: no limit.
     allowed: [u64; 2],
+    /// When each frame of a paced run is due.
+    schedule: Option<Schedule>,
+    /// Frames until the next one that carries a time.
+    stamp_in: [u64; 2],
+    /// When each sender last looked for room.
+    looked_at: [u64; 2],
     collect: u64,
     collect_from: u64,
 }
@@ -111,6 +144,7 @@ impl Engine {
         Ok(Engine {
             ports,
             next: [0; 2],
+            arrived: [0; 2],
             service,
             copied,
             counts: Counts::default(),
@@ -118,6 +152,9 @@ impl Engine {
             faults: 0,
             latency,
             allowed: [u64::MAX; 2],
+            schedule: None,
+            stamp_in: [0; 2],
+            looked_at: [tsc(); 2],
             collect: u64::MAX,
             collect_from: tsc(),
             plan,
@@ -127,6 +164,12 @@ impl Engine {
     /// From now on each sender may send so many more frames.
     pub const fn allow(&mut self, frames: u64) {
         self.allowed = [frames; 2];
+    }
+
+    /// From now on frames are due every `interval` TSC cycles at each sender, and stamps say when they were: a sender that
+    /// comes late makes no latency disappear.
+    pub fn due_every(&mut self, interval: Option<f64>) {
+        self.schedule = interval.map(|interval| Schedule { begin: tsc(), interval, first: self.next });
     }
 
     /// One look at every ring; `false` when nothing moved.
@@ -151,12 +194,21 @@ impl Engine {
         let stream = &self.plan.streams[from];
         let tx = &mut self.ports[from].tx;
         let room = tx.room(BURST);
-        self.counts.tries += 1;
-        self.counts.full += u64::from(room < BURST);
+        let now = tsc();
+        let since = now.wrapping_sub(self.looked_at[from]);
+        self.looked_at[from] = now;
+        self.counts.looked += since;
+        self.counts.full += if room < BURST { since } else { 0 };
         let n = want.min(room);
         for number in self.next[from]..self.next[from] + n as u64 {
-            let stamped = self.plan.stamp_every != 0 && number % self.plan.stamp_every == 0;
-            let time = if stamped { tsc() } else { 0 };
+            let mut time = 0;
+            if self.plan.stamp_every != 0 {
+                if self.stamp_in[from] == 0 {
+                    self.stamp_in[from] = self.plan.stamp_every;
+                    time = self.schedule.map_or_else(tsc, |s| s.due(from, number));
+                }
+                self.stamp_in[from] -= 1;
+            }
             tx.put(stream.len(number), |frame| stream.write(number, time, frame));
             self.counts.matching += u64::from(stream.matches(stream.flow(number)));
         }
@@ -200,6 +252,7 @@ impl Engine {
         }
         if taken > 0 {
             self.ports[to].rx.give_back();
+            self.arrived[to] += taken as u64;
         }
         taken > 0
     }
@@ -255,6 +308,12 @@ impl Engine {
                 self.collect_from = now;
             }
         }
+    }
+
+    /// Frames sent and taken by the two that talk, and copies collected.
+    #[must_use]
+    pub const fn port_counts(&self) -> PortCounts {
+        PortCounts { sent: self.next, arrived: self.arrived, copies: self.counts.copies }
     }
 
     /// What happened so far.

@@ -4,9 +4,13 @@
 //! lets each worker's thread turn one. Two ports talk to each other, a third collects copies, the rest is idle.
 
 mod engine;
+mod live;
 mod port;
 mod run;
+#[cfg(test)]
+mod tests;
 
-pub use engine::{Counts, Engine, Plan, Target};
+pub use engine::{Counts, Engine, Plan, PortCounts, Target};
+pub use live::port_counts;
 pub use port::{PolledPort, PortSetup};
 pub use run::{Course, Outcome, Pace, run};

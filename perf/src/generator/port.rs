@@ -108,4 +108,17 @@ impl PolledPort {
     pub fn setup(&self) -> &PortSetup {
         &self.setup
     }
+
+    /// Fresh rings and devices in the same memory, for tests: what takes frames from the guest, and what gives it some.
+    #[cfg(test)]
+    pub fn without_contender(
+        &mut self,
+        stream: &crate::traffic::Stream,
+    ) -> (crate::sys::polled::device::Device, crate::sys::polled::device::Device) {
+        use crate::sys::polled::device::Device;
+        self.rx.reset();
+        self.tx.reset(stream.pattern());
+        let tx = Device::new(&self.memory, self.layout, self.layout.bytes());
+        (tx, Device::new(&self.memory, self.layout, 0))
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::engine::{Counts, Engine};
+use super::live;
 use crate::sys::cpu::{tsc, tsc_hz};
 use crate::traffic::Seen;
 
@@ -14,6 +15,8 @@ const LOOK: u32 = 64;
 const LOOK_PACED: u32 = 1;
 /// Nothing has arrived for so long: everything has.
 const QUIET: Duration = Duration::from_millis(30);
+/// A window that was cut to less than this many seconds says nothing.
+const SHORTEST: f64 = 0.02;
 /// Longest wait for that.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -52,27 +55,46 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Was anything measured?
+    #[must_use]
+    pub fn is_some(&self) -> bool {
+        self.seconds > SHORTEST
+    }
+
     /// Service packets a second, in millions.
     #[must_use]
     pub fn service_mpps(&self) -> f64 {
-        self.window.arrived as f64 / self.seconds / 1e6
+        self.rate(self.window.arrived)
     }
 
     /// Copies a second, in millions.
     #[must_use]
     pub fn copies_mpps(&self) -> f64 {
-        self.window.copies as f64 / self.seconds / 1e6
+        self.rate(self.window.copies)
     }
 
-    /// Share of the senders' looks at which the ring was full: below 0.2 the generator is the bottleneck.
+    fn rate(&self, packets: u64) -> f64 {
+        if self.seconds > 0.0 { packets as f64 / self.seconds / 1e6 } else { 0.0 }
+    }
+
+    /// Service packets that were lost from the first frame to the quiet end, as a share of those sent.
+    #[must_use]
+    pub fn lost_share(&self) -> f64 {
+        self.total.sent.saturating_sub(self.total.arrived) as f64 / self.total.sent.max(1) as f64
+    }
+
+    /// Share of the time during which the senders' rings were full: below 0.2 the generator is the bottleneck.
     #[must_use]
     pub fn full_share(&self) -> f64 {
-        if self.window.tries == 0 { 0.0 } else { self.window.full as f64 / self.window.tries as f64 }
+        if self.window.looked == 0 { 0.0 } else { self.window.full as f64 / self.window.looked as f64 }
     }
 
-    /// Latency at a percentile, in microseconds.
+    /// Latency at a percentile, in microseconds; not a number where nothing was stamped.
     #[must_use]
     pub fn latency_us(&self, percentile: f64) -> f64 {
+        if self.latency.is_empty() {
+            return f64::NAN;
+        }
         self.latency.value_at_percentile(percentile) as f64 / self.hz * 1e6
     }
 }
@@ -101,6 +123,8 @@ impl Course {
         let cycles = |d: Duration| (d.as_secs_f64() * hz) as u64;
         let begin = tsc();
         engine.allow(if pace.rate.is_some() { 0 } else { u64::MAX });
+        // Both senders together have the rate.
+        engine.due_every(pace.rate.map(|rate| hz / (rate / 2.0)));
         Course {
             pace: *pace,
             hz,
@@ -132,9 +156,11 @@ impl Course {
             self.opened = Some((now, engine.counts()));
         }
         if now >= self.until || self.interrupted {
-            let (start, before) = self.opened.unwrap_or((self.begin, Counts::default()));
-            let seconds = (now - start) as f64 / self.hz;
-            self.window = Some((seconds, engine.counts().since(&before), engine.take_latency()));
+            // Who is interrupted in the warm-up has measured nothing.
+            self.window = self.opened.map(|(start, before)| {
+                let seconds = (now - start) as f64 / self.hz;
+                (seconds, engine.counts().since(&before), engine.take_latency())
+            });
             engine.allow(0);
             self.drain = Some((now, now));
             return true;
@@ -162,7 +188,7 @@ impl Course {
     /// What it showed, once it is over.
     #[must_use]
     pub fn outcome(self, engine: &Engine) -> Outcome {
-        let nothing = || (f64::MIN_POSITIVE, Counts::default(), engine.no_latency());
+        let nothing = || (0.0, Counts::default(), engine.no_latency());
         let (seconds, window, latency) = self.window.unwrap_or_else(nothing);
         let (service, copies) = engine.seen();
         Outcome {
@@ -184,6 +210,7 @@ pub fn run(engine: &mut Engine, pace: &Pace, stop: &dyn Fn() -> bool) -> Outcome
     let turns = if pace.rate.is_some() { LOOK_PACED } else { LOOK };
     let mut course = Course::new(pace, tsc_hz(), engine);
     while course.step(engine, turns) {
+        live::publish(engine);
         if stop() {
             course.interrupt();
         }

@@ -19,7 +19,7 @@ use vswitch::worker::fabric::LiveFabric;
 use super::outside::{Answer, Question, Set};
 use crate::contender::{Job, vswitch_files};
 use crate::generator::{Course, Engine, Outcome, Pace, PolledPort};
-use crate::measure::Mirroring;
+use crate::measure::{Mirroring, no_memory};
 use crate::sys::cpu::{tsc, tsc_hz};
 use crate::traffic::Sampling;
 
@@ -49,11 +49,11 @@ struct Done {
 }
 
 fn answer(question: &Question) -> Result<Answer, String> {
-    let dir = tempfile::Builder::new().prefix("vswitch-perf-").tempdir().map_err(|e| format!("no folder: {e}"))?;
+    let dir = question.dir.as_path();
     let (setup, sets) = (&question.setup, question.cpus.len());
-    let of_set: Vec<_> = (0..sets).map(|set| setup.ports(dir.path(), set)).collect();
+    let of_set: Vec<_> = (0..sets).map(|set| setup.ports(dir, set)).collect();
     let job = Job {
-        dir: dir.path().to_owned(),
+        dir: dir.to_owned(),
         ports: of_set.concat(),
         mirror: setup.mirror(),
         worker_cpus: question.cpus.clone(),
@@ -63,7 +63,8 @@ fn answer(question: &Question) -> Result<Answer, String> {
     let mut guests = Vec::new();
     for ports in &of_set {
         let listening = setup.port_setups(ports, question.hugepages).into_iter().map(PolledPort::listen);
-        guests.push(listening.collect::<Result<Vec<_>, _>>().map_err(|e| format!("guest memory: {e}"))?);
+        guests
+            .push(listening.collect::<Result<Vec<_>, _>>().map_err(|e| no_memory(&e.to_string(), question.hugepages))?);
     }
     let (asides, lines): (Vec<_>, Vec<_>) = (0..sets).map(|_| aside(Pace::of(question))).unzip();
     let switch = switch(&job, sets, asides)?;

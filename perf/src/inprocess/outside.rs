@@ -1,24 +1,31 @@
 //! A trial in a process of its own: the question goes in as JSON, the answer comes out as JSON.
 
+use std::fs::File;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Setup;
+use crate::sys::process::{Leash, leash};
 
 /// The program's hidden command that serves a question.
 pub const COMMAND: &str = "__inside";
 /// How often the trial's process is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// Longest time over what a run was to take.
+const OVERTIME: Duration = Duration::from_secs(60);
 
 /// What is to be tried.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Question {
     /// The guests of each worker.
     pub setup: Setup,
+    /// The trial's folder; [`ask`] makes it, and removes it.
+    pub dir: PathBuf,
     /// CPUs of the workers; each has a set of guests of its own.
     pub cpus: Vec<usize>,
     /// CPU of everything else.
@@ -94,28 +101,51 @@ impl Answer {
 /// # Errors
 /// One sentence: the trial's own, or that it did not come to an answer.
 pub fn ask(question: &Question, stop: &AtomicBool) -> Result<Answer, String> {
+    // The folder is ours: whatever ends the trial, it goes away here.
+    let dir = tempfile::Builder::new().prefix("vswitch-perf-").tempdir().map_err(|e| format!("no folder: {e}"))?;
+    let question = Question { dir: dir.path().to_owned(), ..question.clone() };
     let program = std::env::current_exe().map_err(|e| format!("this program's own path: {e}"))?;
-    let text = serde_json::to_string(question).map_err(|e| e.to_string())?;
+    let text = serde_json::to_string(&question).map_err(|e| e.to_string())?;
+    let [log, answer] = ["log", "answer"].map(|name| dir.path().join(name));
+    let file = |path: &Path| File::create(path).map_err(|e| format!("{}: {e}", path.display()));
     let mut command = Command::new(program);
-    command.arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.arg(COMMAND).stdin(Stdio::piped()).stdout(file(&answer)?).stderr(file(&log)?);
+    // DPDK's run-time files, too, lie there.
+    command.env("RUNTIME_DIRECTORY", dir.path());
+    let mut cpus = question.cpus.clone();
+    cpus.push(question.control_cpu);
+    leash(&mut command, &Leash { cpus, own_network: false });
     let mut child = command.spawn().map_err(|e| format!("no process for the trial: {e}"))?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(text.as_bytes()).map_err(|e| format!("the trial does not listen: {e}"))?;
     }
-    while child.try_wait().map_err(|e| e.to_string())?.is_none() {
-        if stop.load(Ordering::Relaxed) {
-            // It has nothing to clean up but its own folder, which it removes when its standard input's reader ends.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err("interrupted".to_owned());
-        }
-        std::thread::sleep(LOOK);
+    let patience = Duration::from_secs_f64(question.warmup_seconds + question.seconds) + OVERTIME;
+    let ended = wait(&mut child, Instant::now() + patience, stop);
+    if ended.is_err() {
+        let _ = child.kill();
+        let _ = child.wait();
     }
-    let output = child.wait_with_output().map_err(|e| e.to_string())?;
-    if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr);
+    if !ended? {
+        let errors = std::fs::read_to_string(&log).unwrap_or_default();
         let last = errors.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it ended without a word");
         return Err(format!("in-process guests: {last}"));
     }
-    serde_json::from_slice(&output.stdout).map_err(|e| format!("the trial's answer: {e}"))
+    let text = std::fs::read(&answer).map_err(|e| format!("the trial's answer: {e}"))?;
+    serde_json::from_slice(&text).map_err(|e| format!("the trial's answer: {e}"))
+}
+
+/// Waits for the child's end: did it end well?
+fn wait(child: &mut Child, deadline: Instant, stop: &AtomicBool) -> Result<bool, String> {
+    loop {
+        if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
+            return Ok(status.success());
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err("interrupted".to_owned());
+        }
+        if Instant::now() > deadline {
+            return Err("in-process guests: the trial did not come to an end".to_owned());
+        }
+        std::thread::sleep(LOOK);
+    }
 }

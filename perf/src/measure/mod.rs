@@ -5,13 +5,19 @@ mod entrant;
 mod live;
 mod replay;
 mod rounds;
+mod samples;
 mod scenario;
 mod setup;
+mod weather;
 
 pub use entrant::{Entrant, Team, setup, teams};
-pub use live::{LOSSLESS, Live, Look, Place};
+pub use live::{LOSSLESS, Live, Look, Place, no_memory};
 pub use rounds::Options;
 #[cfg(feature = "dpdk")]
-pub(crate) use rounds::{Samples, audition, blank, once};
+pub(crate) use rounds::{audition, blank, once, remark};
+#[cfg(feature = "dpdk")]
+pub(crate) use samples::Samples;
 pub use scenario::{Run, run};
 pub use setup::{Mirroring, Setup};
+#[cfg(feature = "dpdk")]
+pub(crate) use weather::Weather;

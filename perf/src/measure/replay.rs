@@ -7,7 +7,8 @@ use vswitch::control::config::Config;
 use vswitch::replay::{Args, pcap::Writer, replay};
 
 use super::entrant::setup;
-use super::rounds::{Options, Samples, blank};
+use super::rounds::{Options, blank};
+use super::samples::Samples;
 use crate::contender::vswitch_files;
 use crate::report::Point;
 use crate::report::progress::Progress;
@@ -59,6 +60,7 @@ pub fn point(spec: &PointSpec, options: &Options, progress: &Progress, stop: &At
         }
         progress.phase(&format!("round {} of {}: replay", round + 1, options.rounds));
         progress.tick(f64::from(round) / f64::from(options.rounds));
+        samples.begin_round();
         let began = Instant::now();
         let summary = replay(&model, &args)?;
         samples.add("vswitch", "replay", "Mpps", FRAMES as f64 / began.elapsed().as_secs_f64() / 1e6);
@@ -72,6 +74,6 @@ pub fn point(spec: &PointSpec, options: &Options, progress: &Progress, stop: &At
         }
     }
     point.notes.push("files included: the capture is read, two are written, and a line of verdicts each".to_owned());
-    point.series = samples.into_series();
+    point.series = samples.into_series(true);
     Ok(point)
 }

@@ -1,30 +1,29 @@
-//! A point's rounds: every contender once, then every contender once more, A B A B.
+//! A point's rounds: every contender once, then every contender once more, A B A B. Points of one scenario that are
+//! compared with each other take turns in the same way.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::entrant::{Entrant, Team, teams};
-use super::live::{Live, Look, Place};
+use super::live::{LOSSLESS, Live, Look, Place};
+use super::samples::Samples;
+use super::weather::Weather;
 use crate::contender::Counted;
 use crate::generator::{Outcome, Pace};
+use crate::report::Point;
 use crate::report::progress::Progress;
-use crate::report::steal::Watch;
-use crate::report::{Point, Series};
-use crate::scenario::{Peer, PointSpec};
+use crate::scenario::{Kind, Peer, PointSpec};
 use crate::traffic::Sampling;
 
-/// A generator that found less than a burst of room in fewer than this share of its tries is the bottleneck.
-const BOTTLENECK: f64 = 0.2;
-/// Share of a contender's rate at which every frame is looked at, and for how long.
+/// Share of a contender's rate at which every frame is looked at, the most packets a second, and for how long.
 const VERIFY_SHARE: f64 = 0.2;
+const VERIFY_MOST: f64 = 1e6;
 const VERIFY: Duration = Duration::from_millis(700);
 /// How long tunings are compared before the rounds.
-const AUDITION: Duration = Duration::from_millis(600);
-/// One frame in so many carries the time of its sending.
-const STAMP_EVERY: u64 = 1024;
-/// Rounds that are repeated when the host was busy, at most, as a share of those that were asked for.
-const REPEATED: u32 = 2;
+const AUDITION: Duration = Duration::from_millis(800);
+/// One frame in so many carries the time of its sending: a prime, or it would always be the same flow.
+pub(crate) const STAMP_EVERY: u64 = 1021;
 
 /// How a scenario is run.
 #[derive(Clone, Debug)]
@@ -41,63 +40,6 @@ pub struct Options {
     pub verify: bool,
     /// Try all tunings of a peer first and take the best; else the first one.
     pub audition: bool,
-}
-
-/// Samples by contender and metric, in the order in which they first came.
-#[derive(Default)]
-pub(crate) struct Samples {
-    series: Vec<Series>,
-}
-
-impl Samples {
-    pub(crate) fn add(&mut self, contender: &str, metric: &str, unit: &str, value: f64) {
-        self.add_bound(contender, metric, unit, value, false);
-    }
-
-    fn add_bound(&mut self, contender: &str, metric: &str, unit: &str, value: f64, bound: bool) {
-        let at = self.series.iter().position(|s| s.contender == contender && s.metric == metric);
-        let series = match at {
-            Some(at) => &mut self.series[at],
-            None => {
-                self.series.push(Series {
-                    contender: contender.to_owned(),
-                    metric: metric.to_owned(),
-                    unit: unit.to_owned(),
-                    samples: Vec::new(),
-                    lower_bound: false,
-                });
-                match self.series.last_mut() {
-                    Some(last) => last,
-                    None => return,
-                }
-            }
-        };
-        series.samples.push(value);
-        series.lower_bound |= bound;
-    }
-
-    /// A run's figures.
-    pub(crate) fn outcome(&mut self, label: &str, outcome: &Outcome, mirrors: bool, paced: bool) {
-        let bound = !paced && outcome.full_share() < BOTTLENECK;
-        self.add_bound(label, "service", "Mpps", outcome.service_mpps(), bound);
-        self.add(label, "service_gbps", "Gb/s", outcome.window.arrived_bytes as f64 * 8.0 / outcome.seconds / 1e9);
-        if mirrors {
-            self.add_bound(label, "copies", "Mpps", outcome.copies_mpps(), bound);
-        }
-        self.add(label, "ring_full", "%", outcome.full_share() * 100.0);
-    }
-
-    pub(crate) fn latency(&mut self, label: &str, outcome: &Outcome) {
-        for (metric, percentile) in
-            [("latency_p50", 50.0), ("latency_p90", 90.0), ("latency_p99", 99.0), ("latency_p999", 99.9)]
-        {
-            self.add(label, metric, "us", outcome.latency_us(percentile));
-        }
-    }
-
-    pub(crate) fn into_series(self) -> Vec<Series> {
-        self.series
-    }
 }
 
 /// A point without figures.
@@ -128,82 +70,140 @@ pub(crate) fn once(
     Ok((outcome, counted, wrong))
 }
 
-/// Measures a point at the level of processes.
+/// A point under way.
+struct Course<'a> {
+    spec: &'a PointSpec,
+    options: &'a Options,
+    progress: &'a Progress,
+    stop: &'a AtomicBool,
+    entrants: Vec<Entrant>,
+    rate: Option<f64>,
+    samples: Samples,
+    losses: BTreeMap<String, Vec<f64>>,
+    weather: Weather,
+    point: Point,
+    failed: bool,
+}
+
+/// Measures points at the level of processes, round by round in turn.
 ///
 /// # Errors
-/// The switch itself does not run. A peer that does not is a remark.
-pub fn point(
-    spec: &PointSpec,
+/// The switch itself does not start at all. A peer that does not is a remark.
+pub fn points(
+    specs: &[PointSpec],
     peers: &[Peer],
     options: &Options,
     progress: &Progress,
     stop: &AtomicBool,
-) -> Result<Point, String> {
-    let mut point = blank(spec);
-    let (teams, remarks) = teams(spec, peers);
-    point.notes.extend(remarks);
-    let entrants = audition(teams, options, &mut point, progress, stop);
-    let rates = offered(spec, &entrants, options, &mut point, progress, stop)?;
-    let look = Look { sampling: Sampling::OneIn64, stamp_every: STAMP_EVERY };
-    let mut watch = Watch::new();
-    let mut samples = Samples::default();
-    let (mut done, mut repeated) = (0, 0);
-    let mut losses: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    while done < options.rounds && !stop.load(Ordering::Relaxed) {
-        let mut round = Vec::new();
-        watch.begin();
-        for (n, entrant) in entrants.iter().enumerate() {
-            progress.phase(&format!("round {} of {}: {}", done + 1, options.rounds, entrant.label));
-            progress
-                .tick((done as usize * entrants.len() + n) as f64 / (options.rounds as usize * entrants.len()) as f64);
-            let pace = Pace { warmup: options.warmup, measure: options.measure, rate: rates };
-            match once(entrant, options, &look, &pace, stop) {
-                Ok(result) => round.push((entrant, result)),
-                Err(e) if n == 0 => return Err(format!("{}: {e}", entrant.label)),
-                Err(e) => remark(&mut point, &entrant.label, &e),
-            }
+) -> Result<Vec<Point>, String> {
+    let mut courses = Vec::new();
+    for spec in specs {
+        courses.push(Course::new(spec, peers, options, progress, stop)?);
+    }
+    while courses.iter().any(Course::goes_on) {
+        for course in courses.iter_mut().filter(|c| c.goes_on()) {
+            course.round()?;
         }
-        // A round during which the host took the CPUs away says nothing: it is done again, a few times.
-        if let Some(objection) = watch.end().objection() {
-            if repeated < options.rounds.div_ceil(REPEATED) && !stop.load(Ordering::Relaxed) {
-                repeated += 1;
-                continue;
-            }
-            remark(&mut point, "host", &objection);
-        }
-        for (entrant, (outcome, counted, wrong)) in round {
-            take(spec, entrant, &outcome, &counted, &mut samples, rates.is_some());
-            let lost = outcome.total.sent.saturating_sub(outcome.total.arrived) as f64;
-            losses.entry(entrant.label.clone()).or_default().push(lost);
-            point.verified += outcome.service.verified + outcome.copies.verified;
-            point.wrong.extend(wrong.into_iter().map(|w| format!("{}: {w}", entrant.label)));
-        }
-        done += 1;
     }
-    if rates.is_some() {
-        extra_loss(&losses, &mut samples);
-    }
-    if repeated > 0 {
-        point.notes.push(format!("{repeated} rounds were repeated: the host was busy"));
-    }
-    point.series = samples.into_series();
-    if options.verify {
-        verify(&entrants, options, &mut point, progress, stop);
-    }
-    point.wrong.dedup();
-    Ok(point)
+    Ok(courses.into_iter().map(Course::finish).collect())
 }
 
-fn remark(point: &mut Point, label: &str, text: &str) {
+impl<'a> Course<'a> {
+    fn new(
+        spec: &'a PointSpec,
+        peers: &[Peer],
+        options: &'a Options,
+        progress: &'a Progress,
+        stop: &'a AtomicBool,
+    ) -> Result<Self, String> {
+        let mut point = blank(spec);
+        let (teams, remarks) = teams(spec, peers);
+        point.notes.extend(remarks);
+        let entrants = audition(teams, options, &mut point, progress, stop);
+        let rate = offered(spec, &entrants, options, &mut point, progress, stop)?;
+        let (samples, weather) = (Samples::default(), Weather::new(options.rounds));
+        let losses = BTreeMap::new();
+        Ok(Course { spec, options, progress, stop, entrants, rate, samples, losses, weather, point, failed: false })
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.failed && !self.stop.load(Ordering::Relaxed) && self.weather.next().is_some()
+    }
+
+    fn round(&mut self) -> Result<(), String> {
+        let (number, all) = (self.weather.next().unwrap_or_default(), self.options.rounds);
+        let look = Look { sampling: Sampling::OneIn64, stamp_every: STAMP_EVERY };
+        let pace = Pace { warmup: self.options.warmup, measure: self.options.measure, rate: self.rate };
+        self.samples.begin_round();
+        self.weather.begin();
+        let mut lost = Vec::new();
+        for (n, entrant) in self.entrants.iter().enumerate() {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            self.progress.phase(&format!("round {} of {all}: {}", number + 1, entrant.label));
+            self.progress
+                .tick((number as usize * self.entrants.len() + n) as f64 / (all as usize * self.entrants.len()) as f64);
+            match once(entrant, self.options, &look, &pace, self.stop) {
+                Ok((outcome, counted, wrong)) => {
+                    // Whatever the weather: what is wrong is wrong.
+                    self.point.verified += outcome.service.verified + outcome.copies.verified;
+                    self.point.wrong.extend(wrong.into_iter().map(|w| format!("{}: {w}", entrant.label)));
+                    if outcome.is_some() {
+                        take(self.spec, entrant, &outcome, &counted, &mut self.samples);
+                        lost.push((entrant.label.clone(), outcome.lost_share()));
+                    }
+                }
+                Err(e) if n == 0 && number == 0 => return Err(format!("{}: {e}", entrant.label)),
+                Err(e) if n == 0 => {
+                    self.failed = true;
+                    self.point.wrong.push(format!("{}: {e}", entrant.label));
+                    break;
+                }
+                Err(e) => remark(&mut self.point, &entrant.label, &e),
+            }
+        }
+        let interrupted = self.stop.load(Ordering::Relaxed);
+        if !interrupted && !self.weather.end() {
+            self.samples.forget_round();
+            return Ok(());
+        }
+        if self.rate.is_some() {
+            lost.into_iter().for_each(|(label, share)| self.losses.entry(label).or_default().push(share));
+            self.extra_loss();
+        }
+        Ok(())
+    }
+
+    /// The share of packets that the switch lost beyond what it loses without any session, less what counts as lossless.
+    fn extra_loss(&mut self) {
+        let last = |label: &str| self.losses.get(label).and_then(|l| l.last()).copied();
+        if let (Some(ours), Some(off)) = (last("vswitch"), last("vswitch-off")) {
+            self.samples.add("vswitch", "extra_loss", "%", (ours - off - LOSSLESS).max(0.0) * 100.0);
+        }
+    }
+
+    fn finish(mut self) -> Point {
+        self.weather.tell(&mut self.point);
+        self.point.series = self.samples.into_series(self.rate.is_some());
+        if self.options.verify {
+            verify(&self.entrants, self.options, &mut self.point, self.progress, self.stop);
+        }
+        self.point.wrong.dedup();
+        self.point
+    }
+}
+
+pub(crate) fn remark(point: &mut Point, label: &str, text: &str) {
     let text = format!("{label}: {text}");
     if !point.notes.contains(&text) {
         point.notes.push(text);
     }
 }
 
-fn take(spec: &PointSpec, entrant: &Entrant, outcome: &Outcome, counted: &Counted, samples: &mut Samples, paced: bool) {
+fn take(spec: &PointSpec, entrant: &Entrant, outcome: &Outcome, counted: &Counted, samples: &mut Samples) {
     let mirrors = spec.rules > 0 && entrant.label != "vswitch-off";
-    samples.outcome(&entrant.label, outcome, mirrors, paced);
+    samples.outcome(&entrant.label, outcome, mirrors);
     samples.latency(&entrant.label, outcome);
     if let Some((busy, idle)) = counted.cycles {
         samples.add(&entrant.label, "busy", "%", busy as f64 / (busy + idle).max(1) as f64 * 100.0);
@@ -213,16 +213,6 @@ fn take(spec: &PointSpec, entrant: &Entrant, outcome: &Outcome, counted: &Counte
         let matched = outcome.total.matching.max(1) as f64;
         let overload = counted.skipped.iter().filter(|(r, _)| r == "overload").map(|(_, n)| *n).sum::<u64>();
         samples.add(&entrant.label, "skipped_overload", "%", overload as f64 / matched * 100.0);
-    }
-}
-
-/// Packets that the switch lost beyond what it loses without any session, round by round.
-fn extra_loss(losses: &BTreeMap<String, Vec<f64>>, samples: &mut Samples) {
-    let (Some(ours), Some(off)) = (losses.get("vswitch"), losses.get("vswitch-off")) else {
-        return;
-    };
-    for (a, b) in ours.iter().zip(off) {
-        samples.add("vswitch", "extra_loss", "packets", (a - b).max(0.0));
     }
 }
 
@@ -243,22 +233,25 @@ pub(crate) fn audition(
         }
         let mut best: Option<(f64, usize)> = None;
         for (n, entrant) in team.tunings.iter().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
             progress.phase(&format!("choosing a tuning: {}", entrant.label));
             let look = Look { sampling: Sampling::OneIn64, stamp_every: 0 };
-            let pace = Pace { warmup: options.warmup.min(AUDITION), measure: AUDITION, rate: None };
+            let pace = Pace { warmup: options.warmup, measure: AUDITION, rate: None };
             match once(entrant, options, &look, &pace, stop) {
                 // Whoever is fast and wrong is not the best.
                 Ok((_, _, wrong)) if !wrong.is_empty() => remark(point, &entrant.label, &wrong[0]),
                 Ok((outcome, ..)) => {
-                    let rate = outcome.service_mpps() + outcome.copies_mpps();
+                    // What the goals ask for: service, and where there are copies the smaller of the two.
+                    let mirrors = outcome.total.copies > 0;
+                    let service = outcome.service_mpps();
+                    let rate = if mirrors { service.min(outcome.copies_mpps()) } else { service };
                     if best.is_none_or(|(b, _)| rate > b) {
                         best = Some((rate, n));
                     }
                 }
                 Err(e) => remark(point, &entrant.label, &e),
-            }
-            if stop.load(Ordering::Relaxed) {
-                break;
             }
         }
         match best {
@@ -286,8 +279,7 @@ fn offered(
     if spec.offered_percent == 100 {
         return Ok(None);
     }
-    let own = spec.kind == crate::scenario::Kind::Latency;
-    let wanted = if own { "vswitch" } else { "vswitch-off" };
+    let wanted = if spec.kind == Kind::Latency { "vswitch" } else { "vswitch-off" };
     let entrant = entrants.iter().find(|e| e.label == wanted).or_else(|| entrants.first());
     let entrant = entrant.ok_or("nobody takes part")?;
     progress.phase(&format!("the lossless maximum of {}", entrant.label));
@@ -317,18 +309,17 @@ fn verify(entrants: &[Entrant], options: &Options, point: &mut Point, progress: 
         let rate = point.series.iter().find(|s| s.contender == entrant.label && s.metric == "service");
         let rate = rate.and_then(|s| crate::report::stats::median(&s.samples)).unwrap_or(1.0) * 1e6 * VERIFY_SHARE;
         let look = Look { sampling: Sampling::All, stamp_every: 0 };
-        let pace = Pace { warmup: Duration::from_millis(100), measure: VERIFY, rate: Some(rate.min(1e6)) };
+        let pace = Pace { warmup: Duration::from_millis(100), measure: VERIFY, rate: Some(rate.min(VERIFY_MOST)) };
         match once(entrant, options, &look, &pace, stop) {
             Ok((outcome, _, wrong)) => {
                 point.verified += outcome.service.verified + outcome.copies.verified;
                 point.wrong.extend(wrong.into_iter().map(|w| format!("{}, every frame: {w}", entrant.label)));
-                let lost = outcome.total.sent - outcome.total.arrived;
-                if lost > 0 {
-                    remark(
-                        point,
-                        &entrant.label,
-                        &format!("{lost} of {} frames lost at a slow rate", outcome.total.sent),
-                    );
+                let (lost, sent) = (outcome.total.sent.saturating_sub(outcome.total.arrived), outcome.total.sent);
+                let text = format!("{lost} of {sent} frames were lost at a slow rate");
+                match (lost, outcome.lost_share() > LOSSLESS && !outcome.interrupted) {
+                    (0, _) => {}
+                    (_, true) if n == 0 => point.wrong.push(format!("{}: {text}", entrant.label)),
+                    _ => remark(point, &entrant.label, &text),
                 }
             }
             Err(e) if n == 0 => point.wrong.push(format!("{}, every frame: {e}", entrant.label)),

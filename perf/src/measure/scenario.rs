@@ -9,6 +9,7 @@ use super::{churn, replay};
 use crate::report::Point;
 use crate::report::progress::Progress;
 use crate::scenario::{Kind, Level, Peer, Scenario};
+use crate::sys::cpu;
 
 /// Memory of the contenders, MiB of hugepages each.
 const MEMORY: u32 = 512;
@@ -42,7 +43,8 @@ impl<'a> Run<'a> {
         let [.., last] = self.cpus[..] else {
             return Err("there is no CPU to run on".to_owned());
         };
-        if self.cpus.len() < workers + 1 && scenario.level == Level::Processes {
+        let processes = scenario.level == Level::Processes || scenario.kind == Kind::Churn;
+        if self.cpus.len() < workers + 1 && processes && scenario.kind != Kind::Replay {
             return Err(format!(
                 "{}: {workers} polling workers and a generator need {} CPUs, and there are {}: use a level inside one \
                  process (--level in_process), or more CPUs",
@@ -83,22 +85,37 @@ pub fn run(scenario: &Scenario, run: &Run<'_>, mut found: impl FnMut(Point)) -> 
         }
         return Ok(());
     }
-    for spec in scenario.points() {
+    let specs = scenario.points();
+    // The caller's thread writes files and shows progress: never on a worker's CPU.
+    if let Some(last) = run.cpus.last() {
+        cpu::pin(*last).map_err(|e| format!("CPU {last}: {e}"))?;
+    }
+    // Points that are compared with each other take turns.
+    if scenario.kind == Kind::Scale && scenario.level == Level::Processes {
+        let options = run.options(scenario, specs.iter().map(|s| usize::from(s.workers)).max().unwrap_or(1))?;
+        let points = rounds::points(&specs, &scenario.peers, &options, run.progress, run.stop);
+        points.map_err(|e| format!("{}: {e}", scenario.name))?.into_iter().for_each(found);
+        return Ok(());
+    }
+    for spec in specs {
         if run.stop.load(Ordering::Relaxed) {
             return Ok(());
         }
         let options = run.options(scenario, usize::from(spec.workers))?;
+        let (progress, stop) = (run.progress, run.stop);
         let result = match (spec.kind, spec.level) {
-            (Kind::Churn, _) => churn::point(&spec, &options, run.progress, run.stop),
-            (Kind::Replay, _) => replay::point(&spec, &options, run.progress, run.stop),
+            (Kind::Churn, _) => churn::point(&spec, &scenario.peers, &options, progress, stop).map(|p| vec![p]),
+            (Kind::Replay, _) => replay::point(&spec, &options, progress, stop).map(|p| vec![p]),
             (Kind::Classify, _) | (_, Level::Stage) => {
                 return Err(format!("{}: stages are measured by `vswitch-perf stages` and `classify`", scenario.name));
             }
-            (_, Level::InProcess) => inside(&spec, &scenario.peers, &options, run),
-            (_, Level::Processes) => rounds::point(&spec, &scenario.peers, &options, run.progress, run.stop),
+            (_, Level::InProcess) => inside(&spec, &scenario.peers, &options, run).map(|p| vec![p]),
+            (_, Level::Processes) => {
+                rounds::points(std::slice::from_ref(&spec), &scenario.peers, &options, progress, stop)
+            }
         };
         match result {
-            Ok(point) => found(point),
+            Ok(points) => points.into_iter().for_each(&mut found),
             Err(_) if run.stop.load(Ordering::Relaxed) => return Ok(()),
             Err(e) => return Err(format!("{}: {e}", scenario.name)),
         }

@@ -85,13 +85,13 @@ pub fn judge(goal: &Goal, points: &[Point], anchors: &Anchors) -> Outcome {
     let lowest = goal.inverse != matches!(goal.wanted, Wanted::AtMost(_));
     let find = |figure: &Figure| side(points, &goal.scenario, figure, lowest);
     let Some(ours) = find(&goal.ours) else {
-        outcome.why.push(not_measured(goal, &goal.ours));
+        outcome.why.push(not_measured(goal, &goal.ours, points));
         return outcome;
     };
     outcome.ours = ours.summary();
     let peer = goal.peer.as_ref().map(find);
     let Some(peer) = peer.map_or(Some(None), |p| p.map(Some)) else {
-        outcome.why.extend(goal.peer.as_ref().map(|figure| not_measured(goal, figure)));
+        outcome.why.extend(goal.peer.as_ref().map(|figure| not_measured(goal, figure, points)));
         return outcome;
     };
     outcome.peer = peer.as_ref().and_then(Side::summary);
@@ -183,11 +183,15 @@ fn side<'a>(points: &'a [Point], scenario: &str, figure: &Figure, lowest: bool) 
     Some(side)
 }
 
-fn not_measured(goal: &Goal, figure: &Figure) -> String {
+fn not_measured(goal: &Goal, figure: &Figure, points: &[Point]) -> String {
     if let Some(needs) = builtin::named(&goal.scenario).ok().and_then(|s| s.not_yet()) {
         return needs;
     }
     let at: Vec<String> = figure.labels.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let at = if at.is_empty() { String::new() } else { format!(" at {}", at.join(", ")) };
-    format!("{} {} of {}{at} was not measured", figure.contender, figure.metrics.join(" and "), goal.scenario)
+    let name = figure.contender.trim_end_matches('*');
+    let notes = points.iter().filter(|p| p.scenario == goal.scenario).flat_map(|p| &p.notes);
+    let mut told = notes.filter(|n| n.starts_with(name) && n.contains(": "));
+    let why = told.next().map_or(String::new(), |n| format!(" ({n})"));
+    format!("{} {} of {}{at} was not measured{why}", figure.contender, figure.metrics.join(" and "), goal.scenario)
 }

@@ -12,6 +12,23 @@ use crate::report::anchors::Anchors;
 use crate::report::table::{Table, figure, ratio};
 use crate::report::{Point, stats};
 
+/// Each goal's verdict, for programs.
+#[must_use]
+pub fn verdicts(goals: &[Goal], points: &[Point], anchors: &Anchors) -> Vec<serde_json::Value> {
+    let one = |goal: &Goal| {
+        let outcome = judge(goal, points, anchors);
+        let side = |s: &Option<(stats::Summary, String)>| {
+            s.as_ref().map(|(s, unit)| serde_json::json!({"median": s.median, "unit": unit}))
+        };
+        serde_json::json!({
+            "goal": goal.name, "scenario": goal.scenario, "wanted": goal.wanted.to_string(), "ratio": outcome.ratio,
+            "lower_bound": outcome.mark.contains('≥'), "ours": side(&outcome.ours), "peer": side(&outcome.peer),
+            "anchors": outcome.anchors, "verdict": outcome.verdict.to_string(), "why": outcome.why,
+        })
+    };
+    goals.iter().map(one).collect()
+}
+
 /// One table: each goal, what was measured, the peer's own figure against its anchor, the verdict; reasons below it.
 #[must_use]
 pub fn table(goals: &[Goal], points: &[Point], anchors: &Anchors) -> String {

@@ -22,6 +22,9 @@ pub struct Report {
     pub seconds: f64,
     /// The figures, every round's.
     pub points: Vec<Point>,
+    /// What the race says of each goal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<serde_json::Value>,
 }
 
 impl Report {
@@ -34,6 +37,7 @@ impl Report {
             started: utc(SystemTime::now()),
             seconds: 0.0,
             points: Vec::new(),
+            goals: Vec::new(),
         }
     }
 

@@ -442,5 +442,8 @@ impl PolledRx {
 }
 
 #[cfg(test)]
+#[path = "polled_device.rs"]
+pub mod device;
+#[cfg(test)]
 #[path = "polled_tests.rs"]
 mod tests;

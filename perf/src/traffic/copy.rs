@@ -21,7 +21,8 @@ pub struct Outer {
     pub vni: u32,
     /// Bytes of an IPv4 packet that a copy keeps at most.
     pub keep: usize,
-    /// UDP source ports must be the published flow hash's. Peers have hashes of their own.
+    /// They are our switch's: UDP source ports are the published flow hash's, and TOS, id, TTL and reserved bits as the
+    /// design says. Peers have ways of their own.
     pub our_hash: bool,
 }
 
@@ -94,6 +95,11 @@ pub fn check_copy(frame: &[u8], outer: &Outer, stream: &Stream, stamp: &Stamp) -
         return Err(CopyFault::Inner);
     }
     if outer.our_hash {
+        // What the design promises of ours; of peers it is their own affair.
+        field("TOS", head[15] == 0)?;
+        field("id", word(18) == 0)?;
+        field("TTL", head[22] == 64)?;
+        field("reserved VXLAN bits", head[43..46] == [0; 3] && head[49] == 0)?;
         let spec = stream.spec();
         let flow_hash = hash::flow_hash(spec.from.ip.to_bits(), spec.to.ip.to_bits(), 17, Some(stream.ports(flow)));
         field("UDP source port", word(34) == hash::source_port(flow_hash))?;
@@ -150,8 +156,8 @@ mod tests {
             let stamp = outer_of(&copy).unwrap();
             assert_eq!(stamp.number, number);
             assert_eq!(check_copy(&copy, &TARGET, &stream, &stamp), Ok(()));
-            // Source MAC, TOS, id, TTL and reserved bits are nobody's promise here; every other byte is.
-            let free = |at: usize| matches!(at, 6..12 | 15 | 18 | 19 | 22 | 43..46 | 49);
+            // The source MAC is nobody's promise here; every other byte is.
+            let free = |at: usize| matches!(at, 6..12);
             for at in (0..copy.len()).filter(|at| !free(*at) && !(OUTER + 42..OUTER + 62).contains(at)) {
                 let mut wrong = copy.clone();
                 wrong[at] ^= 0x40;

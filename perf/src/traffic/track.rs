@@ -5,7 +5,8 @@ use super::frame::Stream;
 /// Which frames are looked at in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampling {
-    /// One flow in 64, all its frames; of fewer than 64 flows one frame in 64 of each.
+    /// One flow in 64, all its frames; of fewer than 64 flows one frame in 64 of each. Which one of the 64 changes from
+    /// one group to the next, so that every place in a burst and in a ring is looked at.
     OneIn64,
     /// All.
     All,
@@ -50,8 +51,8 @@ impl Tracker {
     pub const fn samples(&self, stream: &Stream, number: u64) -> bool {
         match self.sampling {
             Sampling::All => true,
-            Sampling::OneIn64 if self.few_flows => stream.turn(number).is_multiple_of(64),
-            Sampling::OneIn64 => number.is_multiple_of(64),
+            Sampling::OneIn64 if self.few_flows => chosen(stream.turn(number)),
+            Sampling::OneIn64 => chosen(stream.flow(number) as u64),
         }
     }
 
@@ -86,6 +87,12 @@ impl Tracker {
     }
 }
 
+/// One in 64, at another place in each group of 64.
+#[inline]
+const fn chosen(n: u64) -> bool {
+    (n ^ n >> 6) & 63 == 0
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -115,6 +122,18 @@ mod tests {
             assert_eq!(whole, Seen { verified: 100_000, ..Seen::default() });
             let sampled = feed(&stream, Sampling::OneIn64, 0..flows as u64 * 64 * 20);
             assert_eq!(sampled, Seen { verified: u64::from(flows) * 20, ..Seen::default() });
+        }
+    }
+
+    #[test]
+    fn samples_come_from_every_place_of_a_burst() {
+        for flows in [1, 1024, 4096] {
+            let stream = stream(flows);
+            let tracker = Tracker::new(&stream, Sampling::OneIn64);
+            let mut places = [0u32; 64];
+            (0..1 << 18).filter(|n| tracker.samples(&stream, *n)).for_each(|n| places[(n % 64) as usize] += 1);
+            let seen = places.iter().filter(|n| **n > 0).count();
+            assert!(seen >= if flows == 1024 { 16 } else { 64 }, "{flows} flows: {seen} places");
         }
     }
 
