@@ -26,7 +26,7 @@ pub fn point(spec: &PointSpec, options: &Options, progress: &Progress, stop: &At
     let mut point = blank(spec);
     let dir = tempfile::Builder::new().prefix("vswitch-perf-").tempdir().map_err(|e| format!("no folder: {e}"))?;
     let setup = setup(spec);
-    let job = setup.job(dir.path(), vec![0], 0, 0);
+    let job = setup.job(dir.path(), vec![0], 0, 256);
     let plan = setup.plan(0, Sampling::All, 0, true)?;
     let (inventory, mirror) =
         (vswitch_files::inventory(&job)?.to_string(), vswitch_files::mirror(&job, None)?.to_string());

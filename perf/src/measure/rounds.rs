@@ -10,7 +10,7 @@ use super::live::{LOSSLESS, Live, Look, Place};
 use super::samples::Samples;
 use super::weather::Weather;
 use crate::contender::Counted;
-use crate::generator::{Outcome, Pace};
+use crate::generator::{Outcome, Pace, Target};
 use crate::report::Point;
 use crate::report::progress::Progress;
 use crate::scenario::{Kind, Peer, PointSpec};
@@ -299,7 +299,7 @@ pub(crate) fn lossless(entrant: &Entrant, options: &Options, stop: &AtomicBool) 
     Ok(most)
 }
 
-/// Once more, slower, and every frame and every copy is looked at: nothing may be lost then.
+/// Once more, slower, and every frame and every copy is looked at.
 fn verify(entrants: &[Entrant], options: &Options, point: &mut Point, progress: &Progress, stop: &AtomicBool) {
     for (n, entrant) in entrants.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
@@ -311,15 +311,24 @@ fn verify(entrants: &[Entrant], options: &Options, point: &mut Point, progress: 
         let look = Look { sampling: Sampling::All, stamp_every: 0 };
         let pace = Pace { warmup: Duration::from_millis(100), measure: VERIFY, rate: Some(rate.min(VERIFY_MOST)) };
         match once(entrant, options, &look, &pace, stop) {
-            Ok((outcome, _, wrong)) => {
+            Ok((outcome, counted, wrong)) => {
                 point.verified += outcome.service.verified + outcome.copies.verified;
                 point.wrong.extend(wrong.into_iter().map(|w| format!("{}, every frame: {w}", entrant.label)));
                 let (lost, sent) = (outcome.total.sent.saturating_sub(outcome.total.arrived), outcome.total.sent);
-                let text = format!("{lost} of {sent} frames were lost at a slow rate");
-                match (lost, outcome.lost_share() > LOSSLESS && !outcome.interrupted) {
-                    (0, _) => {}
-                    (_, true) if n == 0 => point.wrong.push(format!("{}: {text}", entrant.label)),
-                    _ => remark(point, &entrant.label, &text),
+                if lost > 0 {
+                    // The switch's have a counted reason, or the ledger above says so: somebody's CPU was away.
+                    let reasons: Vec<String> = counted.dropped.iter().map(|(r, n)| format!("{r} {n}")).collect();
+                    let text = format!("{lost} of {sent} frames were lost at a slow rate: {}", reasons.join(", "));
+                    remark(point, &entrant.label, text.trim_end_matches(": "));
+                }
+                let missing = outcome.total.matching.saturating_sub(outcome.total.copies + lost);
+                if n > 0
+                    && entrant.setup.target == Target::Fast
+                    && !outcome.interrupted
+                    && outcome.copies.verified > 0
+                    && missing > 0
+                {
+                    remark(point, &entrant.label, &format!("{missing} copies are missing at a slow rate"));
                 }
             }
             Err(e) if n == 0 => point.wrong.push(format!("{}, every frame: {e}", entrant.label)),

@@ -3,10 +3,23 @@
 use std::collections::BTreeMap;
 
 use super::super::stats::{self, Summary};
-use super::super::{Point, labels};
+use super::super::{Point, Series, labels};
 
 /// An axis whose largest number is more than this many times its smallest is logarithmic.
 const LOG_FROM: f64 = 20.0;
+
+/// Metrics that tables alone show: a chart of each would bury the others.
+const TABLES_ONLY: &[&str] = &[
+    "busy",
+    "classify_time",
+    "latency_p50",
+    "latency_p90",
+    "latency_p999",
+    "lost",
+    "ring_full",
+    "service_gbps",
+    "skipped_overload",
+];
 
 /// What lies on the horizontal axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,9 +124,12 @@ fn metrics(scenario: &str, label: &str, place: &[(&str, &str)], points: &[&Point
     let mut charts: Vec<Chart> = Vec::new();
     for point in points {
         let Some(at) = point.labels.get(label).and_then(|v| words.iter().position(|w| w == v)) else { continue };
-        for series in &point.series {
+        // A peer's tunings, `librte_acl/avx2/default`, have their best one beside them.
+        let shown = |s: &&Series| !TABLES_ONLY.contains(&s.metric.as_str()) && !s.contender.contains('/');
+        for series in point.series.iter().filter(shown) {
             let Some(summary) = stats::summary(&series.samples) else { continue };
-            let suffix: String = place.iter().map(|(l, v)| format!("-{l}-{v}")).collect();
+            let suffix: String =
+                place.iter().filter(|(_, v)| !v.is_empty()).map(|(l, v)| format!("-{l}-{v}")).collect();
             let name = format!("{scenario}-{}{suffix}", series.metric);
             let n = charts.iter().position(|c| c.name == name).unwrap_or_else(|| {
                 charts.push(Chart {
