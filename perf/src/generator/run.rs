@@ -14,7 +14,9 @@ const LOOK: u32 = 64;
 /// The same where packets are sent at a rate: they are to leave one by one.
 const LOOK_PACED: u32 = 1;
 /// Nothing has arrived for so long: everything has.
-const QUIET: Duration = Duration::from_millis(30);
+const QUIET: Duration = Duration::from_millis(50);
+/// And in so many turns.
+const QUIET_TURNS: u32 = 1000;
 /// A window that was cut to less than this many seconds says nothing.
 const SHORTEST: f64 = 0.02;
 /// Longest wait for that.
@@ -113,6 +115,8 @@ pub struct Course {
     window: Option<(f64, Counts, Histogram<u64>)>,
     /// When the drain began, and when something last moved.
     drain: Option<(u64, u64)>,
+    /// Turns of the drain in which nothing moved.
+    idle: u32,
     interrupted: bool,
 }
 
@@ -135,6 +139,7 @@ impl Course {
             opened: None,
             window: None,
             drain: None,
+            idle: 0,
             interrupted: false,
         }
     }
@@ -180,8 +185,11 @@ impl Course {
     fn drain(&mut self, engine: &mut Engine, now: u64, began: u64, last: u64) -> bool {
         let moved = engine.turn();
         engine.pace_collector(self.hz);
-        self.drain = Some((began, if moved { now } else { last }));
-        let quiet = now.saturating_sub(last) as f64 / self.hz > QUIET.as_secs_f64();
+        let last = if moved { now } else { last };
+        self.idle = if moved { 0 } else { self.idle + 1 };
+        self.drain = Some((began, last));
+        // Turns, too: this thread's CPU may have been away for the whole time.
+        let quiet = self.idle > QUIET_TURNS && now.saturating_sub(last) as f64 / self.hz > QUIET.as_secs_f64();
         !(quiet && engine.outstanding() == 0 || (now - began) as f64 / self.hz > DRAIN.as_secs_f64())
     }
 
