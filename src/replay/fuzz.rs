@@ -61,6 +61,7 @@ pub fn fuzz_frames(data: &[u8]) {
         let Some(world) = world else { return };
         let enis: Vec<_> = world.snapshot.enis.iter().flatten().cloned().collect();
         let Some(eni) = enis.get(usize::from(*which) % enis.len().max(1)) else { return };
+        world.env.now += 1_000_000;
         pass(&mut world.env, &world.snapshot, eni, Direction::Outbound, frame.to_vec(), &mut world.burst);
         world.env.queued.clear();
         world.env.verdicts.clear();
