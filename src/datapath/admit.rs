@@ -5,8 +5,8 @@ use super::{arp, mirror};
 use crate::mirror::snapshot::{Eni, Snapshot, Subnet};
 use crate::packet::headers::{Headers, Kind, parse};
 use crate::packet::{Burst, Direction, PacketBuf, Reason};
-use crate::wire::ipv4::{self, Ports, icmp_quote, protocol};
-use crate::wire::{Mac, be16, ethernet, vxlan};
+use crate::wire::ipv4::{self, Fragment, Ports, icmp_quote, protocol};
+use crate::wire::{Mac, ethernet, vxlan};
 
 /// Fills the headers of the lanes that pass and clears the others.
 pub(super) fn admit<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &mut Burst<E::Buf>) {
@@ -18,7 +18,12 @@ pub(super) fn admit<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst:
             continue;
         };
         match judge(snapshot, subnet, from, buf.head(), buf.len(), &mut burst.headers[lane]) {
-            Judgement::Pass => continue,
+            Judgement::Pass => {
+                if burst.headers[lane].ip.fragment != Fragment::Whole {
+                    burst.fragments.insert(lane);
+                }
+                continue;
+            }
             Judgement::Drop(reason) => drop_packet(env, from, Direction::Outbound, lane, reason),
             Judgement::Arp => {
                 let Some(frame) = buf.head().first_chunk::<{ arp::LOOKED_AT }>().copied() else {
@@ -118,10 +123,6 @@ fn quotes_a_copy(snapshot: &Snapshot, from: &Eni, frame: &[u8], headers: &Header
     let (Some(packet), Some(vpc)) = (frame.get(ethernet::HEADER..), snapshot.vpcs.get(from.vpc)) else {
         return false;
     };
-    // A later fragment has no ICMP header, whatever its first bytes look like.
-    if be16(packet, 6).is_none_or(|word| word & 0x1fff != 0) {
-        return false;
-    }
     match icmp_quote(packet, &headers.ip) {
         Some((source, destination, ipv4::protocol::UDP, Some((_, vxlan::PORT)))) => {
             vpc.copy_pairs.get(u64::from(source) << 32 | u64::from(destination)) == Some(from.slot)

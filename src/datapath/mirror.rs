@@ -7,7 +7,7 @@ use super::env::{Env, Verdict};
 use crate::classify::{Key, Keys, Verdict as Match};
 use crate::mirror::session::{MirrorRow, Outcome};
 use crate::mirror::snapshot::{Eni, Snapshot};
-use crate::packet::{BURST, Burst, Direction, Headers, Lanes, Reason};
+use crate::packet::{BURST, Burst, Direction, Headers, Lanes, PacketBuf, Reason};
 use crate::wire::ipv4::{Ports, protocol};
 use crate::wire::{ethernet, hash};
 
@@ -120,7 +120,7 @@ fn copy<E: Env>(
         return;
     }
     let inner = ethernet::HEADER + usize::from(kept.bytes);
-    let outer = row.outer.fill(inner, hash::source_port(headers.flow_hash()));
+    let outer = row.outer.fill(inner, hash::source_port(headers.flow_hash(buf.head())));
     match env.copy(buf, &outer, inner) {
         Ok(copy) => copies.push(copy, Origin { source, row: index, kept, lane: lane as u8 }),
         Err(_) => {

@@ -7,6 +7,7 @@ use super::env::{Env, Verdict, drop_packet};
 use crate::mirror::snapshot::{Eni, Snapshot};
 use crate::packet::headers::{Kind, parse};
 use crate::packet::{BURST, Burst, Direction, Lanes, Meta, PacketBuf, Reason};
+use crate::wire::ipv4::Fragment;
 
 /// Takes out of the burst what belongs to other workers and sends it there, a batch a worker.
 pub(super) fn cross<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &mut Burst<E::Buf>) {
@@ -128,6 +129,9 @@ fn receive<E: Env>(env: &mut E, snapshot: &Snapshot, lanes: Lanes, meta: &Meta, 
         let reason = match parsed {
             Ok(Kind::Ipv4) if known => {
                 burst.to[lane] = meta.to;
+                if burst.headers[lane].ip.fragment != Fragment::Whole {
+                    burst.fragments.insert(lane);
+                }
                 continue;
             }
             Ok(_) => Reason::NoRoute,

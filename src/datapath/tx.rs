@@ -27,7 +27,8 @@ pub(super) fn tx<E: Env>(env: &mut E, to: &Eni, lanes: Lanes, burst: &Burst<E::B
     if fitting.is_empty() {
         return fitting;
     }
-    let (taken, reason) = match env.deliver(to, &burst.bufs, fitting, |lane| burst.headers[lane].flow_hash()) {
+    let flow = |lane: usize| burst.headers[lane].flow_hash(burst.buf(lane).map(PacketBuf::head).unwrap_or_default());
+    let (taken, reason) = match env.deliver(to, &burst.bufs, fitting, flow) {
         Delivery::Taken(taken) => (taken, Reason::GuestFull),
         Delivery::Down => (Lanes::NONE, Reason::GuestDown),
     };

@@ -90,11 +90,19 @@ pub struct Burst<B> {
     pub to: [u32; BURST],
     /// Lanes still on their way.
     pub live: Lanes,
+    /// Lanes whose headers say that they are fragments.
+    pub fragments: Lanes,
 }
 
 impl<B: PacketBuf> Default for Burst<B> {
     fn default() -> Self {
-        Burst { bufs: ArrayVec::new(), headers: [Headers::default(); BURST], to: [0; BURST], live: Lanes::NONE }
+        Burst {
+            bufs: ArrayVec::new(),
+            headers: [Headers::default(); BURST],
+            to: [0; BURST],
+            live: Lanes::NONE,
+            fragments: Lanes::NONE,
+        }
     }
 }
 
@@ -102,6 +110,7 @@ impl<B: PacketBuf> Burst<B> {
     /// All buffers are on their way.
     pub fn start(&mut self) {
         self.live = Lanes::first_n(self.bufs.len());
+        self.fragments = Lanes::NONE;
     }
 
     /// Frees what was not given away.

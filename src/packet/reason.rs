@@ -130,6 +130,8 @@ reasons! {
     BadIpHeader "bad_ip_header" [Drop(Stage::Admit)] "IP version is not 4, or the header length is below 20.";
     BadIpLength "bad_ip_length" [Drop(Stage::Admit)] "The IP total length is below the header's or beyond the frame.";
     BadL4Header "bad_l4_header" [Drop(Stage::Admit)] "A TCP, UDP or ICMP header that does not fit or whose length lies.";
+    FragmentOverlap "fragment_overlap" [Drop(Stage::Admit)] "A TCP fragment that begins inside the TCP header.";
+    FragmentBeyond "fragment_beyond" [Drop(Stage::Admit)] "A fragment that ends beyond 65,535 bytes.";
     BadArp "bad_arp" [Drop(Stage::Admit)] "An ARP packet that is short or not for Ethernet and IPv4.";
     TooLong "too_long" [Drop(Stage::Admit)] "The IP packet is longer than the ENI's MTU.";
     SpoofedMac "spoofed_mac" [Drop(Stage::Admit)] "The source MAC is not the ENI's.";

@@ -46,6 +46,10 @@ fn bad_frames(world: &World) -> Vec<Vec<u8>> {
     dying[22] = 1;
     let mut orphan = ip_frame(&a, &b, 17, &[0; 16]);
     orphan[21] = 5;
+    let mut overlap = ip_frame(&a, &b, 6, &[0; 16]);
+    overlap[21] = 1;
+    let mut beyond = orphan.clone();
+    beyond[20..22].copy_from_slice(&[0x1f, 0xff]);
     vec![
         good[..10].to_vec(),
         with(12, &[0x81, 0]),
@@ -68,6 +72,8 @@ fn bad_frames(world: &World) -> Vec<Vec<u8>> {
         raw_frame((ROUTER, a.mac), (a.primary, a.primary), 17, &udp(1, 2, 0)),
         dying,
         orphan,
+        overlap,
+        beyond,
         ip_frame(&a, &b, 17, &udp(68, 67, 0)),
         ip_frame(&a, &c, 17, &udp(1, 2, 2000)),
         ip_frame(&a, &b, 17, &udp(1, 2, 8500)),
