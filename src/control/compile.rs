@@ -72,6 +72,7 @@ fn claim(model: &Model, registry: &mut Registry) {
     }
     registry.leaving = registry.enis.retain(|id| enis.contains(id));
     registry.rows.retain(|pair| pairs.contains(pair));
+    registry.fragments.retain(|id, _| enis.contains(id));
     for spec in &model.enis {
         registry.enis.claim(&spec.id);
     }
@@ -136,13 +137,14 @@ fn copy_pairs(model: &Model) -> HashSet<CopyPair> {
 
 fn eni(model: &Model, registry: &mut Registry, index: usize, spec: &EniSpec) -> Result<Eni, TooManyRules> {
     let slot = registry.enis.claim(&spec.id);
+    let worker = registry.placement.get(&spec.id).copied().unwrap_or(0);
     let mut secondaries: Vec<u32> = spec.secondaries.iter().map(|ip| ip.to_bits()).collect();
     secondaries.sort_unstable();
     Ok(Eni {
         id: spec.id.clone(),
         slot: slot.slot,
         generation: slot.generation,
-        worker: registry.placement.get(&spec.id).copied().unwrap_or(0),
+        worker,
         subnet: spec.subnet,
         vpc: model.subnets[spec.subnet].vpc,
         mac: Mac(spec.mac),
@@ -151,6 +153,7 @@ fn eni(model: &Model, registry: &mut Registry, index: usize, spec: &EniSpec) -> 
         mtu: IpMtu(spec.mtu),
         mirror: source(model, registry, index)?.map(Box::new),
         counters: slot.counters,
+        fragments: registry.fragments(&spec.id, worker),
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::counters::{EniCounters, PerWorker, RowCounters};
 use crate::metrics::laws::Totals;
+use crate::packet::fragments::Fragments;
 
 /// A pair's key: session id, ENI id.
 pub type RowKey = (Arc<str>, Arc<str>);
@@ -156,6 +157,8 @@ pub struct Registry {
     pub enis: Slots<Arc<str>, EniCounters>,
     /// Session-and-source pairs.
     pub rows: Slots<RowKey, RowCounters>,
+    /// What each ENI's worker, which is named, remembers of fragments.
+    pub fragments: HashMap<Arc<str>, (usize, Arc<Fragments>)>,
     /// Where each ENI runs.
     pub placement: HashMap<Arc<str>, usize>,
     /// Who sends copies to whom, or did a moment ago.
@@ -180,6 +183,7 @@ impl Registry {
             workers: workers.max(1),
             enis: Slots::new(workers),
             rows: Slots::new(workers),
+            fragments: HashMap::new(),
             placement: HashMap::new(),
             copy_pairs: CopyPairs::default(),
             departed: Arc::new(EniCounters::new(workers)),
@@ -188,6 +192,19 @@ impl Registry {
             gone: Totals::default(),
             version: 0,
         }
+    }
+
+    /// The fragment tables of an ENI that `worker` owns. An ENI that comes from another worker gets new ones: the other
+    /// may still write to the old ones until it has taken the next snapshot.
+    pub fn fragments(&mut self, eni: &Arc<str>, worker: usize) -> Arc<Fragments> {
+        if let Some((owner, fragments)) = self.fragments.get(eni)
+            && *owner == worker
+        {
+            return fragments.clone();
+        }
+        let fragments = Arc::new(Fragments::new());
+        self.fragments.insert(eni.clone(), (worker, fragments.clone()));
+        fragments
     }
 }
 

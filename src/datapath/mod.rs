@@ -4,6 +4,8 @@
 //! rx → admit → secure(egress) → mirror(outbound) → route → [ring to the owner] → secure(ingress) → tx → mirror(inbound)
 //! ```
 //!
+//! Fragments learn their ports where their ENI's side begins: after admit, and before secure(ingress).
+//!
 //! One stage a file. A stage looks at the lanes that are still live and clears those it ends; buffers are freed in bulk
 //! when the burst is over. Everything is generic over [`Env`], so that unit tests and `vswitch replay` run the very same
 //! code on heap buffers.
@@ -12,6 +14,7 @@ mod admit;
 mod arp;
 mod copies;
 mod env;
+mod fragments;
 mod mirror;
 mod ring;
 mod route;
@@ -34,6 +37,7 @@ pub fn run_burst<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &m
     burst.start();
     received(env, from, burst);
     admit::admit(env, snapshot, from, burst);
+    fragments::resolve(env, from, Direction::Outbound, burst.live, burst);
     secure::secure(env, from, Direction::Outbound, burst);
     let mut outbound = Copies::new(Direction::Outbound);
     mirror::mirror(env, snapshot, from, burst.live, burst, &mut outbound);
@@ -65,6 +69,7 @@ fn deliver<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>, 
         let slot = burst.to[first];
         let lanes = tx::lanes_to(slot, burst);
         if let Some(to) = snapshot.eni(slot) {
+            fragments::resolve(env, to, Direction::Inbound, lanes, burst);
             let admitted = secure::ingress(env, to, lanes, burst);
             let taken = tx::tx(env, to, admitted, burst);
             mirror::mirror(env, snapshot, to, taken, burst, inbound);

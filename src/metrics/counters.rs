@@ -78,6 +78,8 @@ pub struct EniBlock {
     pub ring_rejected: Counter,
     /// Times a queue became stuck.
     pub ring_stuck: Counter,
+    /// First fragments forgotten before their time, for want of room.
+    pub fragment_evictions: Counter,
     /// Service packets dropped, seen from this ENI.
     pub drops: [ByReason; 2],
     /// Packets whose receiver was the switch.

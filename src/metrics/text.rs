@@ -28,7 +28,7 @@ pub fn render(scrape: &Scrape) -> Result<String> {
 /// A metric of an ENI: name, help, what a block says.
 type EniMetric = (&'static str, &'static str, fn(&EniBlock) -> u64);
 
-const ENI: [EniMetric; 9] = [
+const ENI: [EniMetric; 10] = [
     ("vswitch_eni_rx_packets_total", "Frames taken from the guest.", |b| b.rx_packets.get()),
     ("vswitch_eni_rx_bytes_total", "Bytes of frames taken from the guest.", |b| b.rx_bytes.get()),
     ("vswitch_eni_tx_packets_total", "Frames that the guest's ring took, copies included.", |b| b.tx_packets.get()),
@@ -37,6 +37,9 @@ const ENI: [EniMetric; 9] = [
     ("vswitch_eni_generated_packets_total", "Frames that the switch made for the guest.", |b| b.generated.get()),
     ("vswitch_eni_ring_rejected_total", "Ring entries that the vhost library refused.", |b| b.ring_rejected.get()),
     ("vswitch_eni_ring_stuck_total", "Times a queue had entries that could not be taken.", |b| b.ring_stuck.get()),
+    ("vswitch_eni_fragment_evictions_total", "First fragments forgotten too early, for want of room.", |b| {
+        b.fragment_evictions.get()
+    }),
     ("vswitch_eni_crossed_total", "Frames sent to other workers.", |b| b.crossed_out.get() + b.copies_out.get()),
 ];
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::address_map::AddressMap;
 use super::session::MirrorSource;
 use crate::metrics::counters::{EniCounters, RowCounters};
+use crate::packet::fragments::Fragments;
 use crate::wire::{IpMtu, Mac};
 
 /// An ENI on this host.
@@ -34,6 +35,8 @@ pub struct Eni {
     pub mirror: Option<Box<MirrorSource>>,
     /// Its counters.
     pub counters: Arc<EniCounters>,
+    /// What its worker remembers of fragments.
+    pub fragments: Arc<Fragments>,
 }
 
 impl Eni {

@@ -2,6 +2,7 @@
 
 pub mod buf;
 pub mod burst;
+pub mod fragments;
 pub mod headers;
 pub mod heap;
 pub mod reason;

@@ -78,3 +78,45 @@ fn every_end_of_a_packet_names_its_session_and_rule() {
         }
     }
 }
+
+#[test]
+fn fragments_are_remembered_in_the_time_of_the_capture() {
+    let folder = std::env::temp_dir().join(format!("vswitch-replay-fragments-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let of = |word: u16| {
+        let mut f = frame(b'a', b'b');
+        f[20..22].copy_from_slice(&word.to_be_bytes());
+        f
+    };
+    let mut input = super::pcap::Writer::create(&folder.join("in.pcap")).unwrap();
+    let second = 1_000_000_000u64;
+    // The first fragment, two that follow in time, one that is late; one inside TCP's header, one beyond all packets.
+    input.write(1000 * second, &of(0x2000)).unwrap();
+    input.write(1000 * second + 1, &of(0x2004)).unwrap();
+    input.write(1015 * second - 1, &of(0x0008)).unwrap();
+    input.write(1015 * second, &of(0x0008)).unwrap();
+    let mut overlap = of(1);
+    overlap[23] = 6;
+    input.write(1016 * second, &overlap).unwrap();
+    input.write(1017 * second, &of(0x1fff)).unwrap();
+    drop(input);
+    let texts = (include_str!("../../conf/inventory.json"), include_str!("../../conf/mirror.json"));
+    let model = model_from_json(("i", texts.0), ("m", texts.1), &Config::default()).unwrap();
+    let args = super::Args {
+        inventory: "conf/inventory.json".into(),
+        mirror: "conf/mirror.json".into(),
+        eni: "eni-a".to_owned(),
+        direction: "out".to_owned(),
+        pcap: folder.join("in.pcap"),
+        out: folder.clone(),
+    };
+    super::replay(&model, &args).unwrap();
+    let text = std::fs::read_to_string(folder.join("verdicts.jsonl")).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mirror: Vec<&Value> = lines.iter().map(|l| &l["mirror"][0]["verdict"]).collect();
+    assert_eq!(mirror[..4], [&json!("mirrored"), &json!("mirrored"), &json!("mirrored"), &json!("excluded")], "{text}");
+    assert_eq!(lines[3]["mirror"][0]["reason"], "fragment_orphan");
+    assert_eq!(lines[4]["service"], json!({ "dropped": "fragment_overlap" }));
+    assert_eq!(lines[5]["service"], json!({ "dropped": "fragment_beyond" }));
+    std::fs::remove_dir_all(&folder).unwrap();
+}

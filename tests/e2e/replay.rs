@@ -34,6 +34,13 @@ fn capture() -> Vec<Vec<u8>> {
     arp[28..32].copy_from_slice(&[10, 0, 0, 10]);
     arp[38..42].copy_from_slice(&[10, 0, 0, 11]);
     frames.extend([spoofed, lies, nowhere, vlan, arp]);
+    // Fragments: a datagram's first and last, one inside TCP's header, one beyond the longest packet.
+    for (protocol, word) in [(17, 0x2000u16), (17, 0x0009), (6, 0x0001), (17, 0x1fff)] {
+        let mut fragment = numbered(0, 1, 5, 100);
+        fragment[23] = protocol;
+        fragment[20..22].copy_from_slice(&word.to_be_bytes());
+        frames.push(fragment);
+    }
     frames
 }
 
@@ -108,7 +115,16 @@ fn live_and_replay_agree() {
     let lines = verdicts(&out);
     assert_eq!(lines.len(), frames.len());
     let text = std::fs::read_to_string(out.join("verdicts.jsonl")).unwrap();
-    for reason in ["spoofed_ip", "bad_ip_length", "no_route", "vlan_tag", "arp_answered", "packet_length"] {
+    for reason in [
+        "spoofed_ip",
+        "bad_ip_length",
+        "no_route",
+        "vlan_tag",
+        "arp_answered",
+        "packet_length",
+        "fragment_overlap",
+        "fragment_beyond",
+    ] {
         assert!(text.contains(reason), "{reason}");
     }
     agrees_with_counters(&switch, &lines, "outbound");
