@@ -166,6 +166,21 @@ fn an_eni_that_moves_to_another_worker_forgets() {
 }
 
 #[test]
+fn an_eni_that_comes_back_begins_anew() {
+    let mut world = World::new(&to_port_53());
+    let parts = fragments(&datagram(&world, A, B, 53), 7, 40);
+    world.send(A, &parts[..1]);
+    let all = world.model.clone();
+    world.model.sessions.clear();
+    world.model.enis.retain(|e| *e.id != *A);
+    world.recompile();
+    world.model = all;
+    world.recompile();
+    assert_eq!(copies(&world.send(A, &parts[1..])).len(), 0);
+    assert_eq!(orphans(&world, Direction::Outbound), 2);
+}
+
+#[test]
 fn security_sees_the_ports_too() {
     let mut world = World::new(&everything());
     let parts = fragments(&datagram(&world, A, B, 53), 7, 40);
