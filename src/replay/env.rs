@@ -60,7 +60,7 @@ impl Env for HeapEnv {
         self.now
     }
 
-    fn deliver(&mut self, to: &Eni, bufs: &[Option<HeapBuf>], lanes: Lanes, _hash: impl Fn(usize) -> u64) -> Delivery {
+    fn deliver(&mut self, to: &Eni, bufs: &[Option<HeapBuf>], lanes: Lanes, hash: impl Fn(usize) -> u64) -> Delivery {
         if self.down.contains(&to.slot) {
             return Delivery::Down;
         }
@@ -75,6 +75,8 @@ impl Env for HeapEnv {
                 }
                 *room -= 1;
             }
+            // There is one queue, but whoever fuzzes wants the hash to have been made.
+            let _queue = hash(lane);
             let mut theirs = buf.clone();
             theirs.unshare();
             self.queued.push((to.slot, theirs));
