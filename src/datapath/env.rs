@@ -69,6 +69,9 @@ pub trait Env {
     /// Index of the worker that runs this.
     fn worker(&self) -> usize;
 
+    /// Nanoseconds since some fixed point, read once a burst.
+    fn now(&self) -> u64;
+
     /// Offers the frames of `lanes` to `to`'s queues, in order; frames of equal `hash` use the same queue.
     fn deliver(&mut self, to: &Eni, bufs: &[Option<Self::Buf>], lanes: Lanes, hash: impl Fn(usize) -> u64) -> Delivery;
 

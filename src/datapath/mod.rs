@@ -1,7 +1,8 @@
 //! The packet's way, a burst at a time, under one snapshot:
 //!
 //! ```text
-//! rx → admit → secure(egress) → mirror(outbound) → route → [ring to the owner] → secure(ingress) → tx → mirror(inbound)
+//! rx → admit → secure(egress) → police → mirror(outbound) → route → [ring to the owner]
+//!    → secure(ingress) → police → tx → mirror(inbound)
 //! ```
 //!
 //! One stage a file. A stage looks at the lanes that are still live and clears those it ends; buffers are freed in bulk
@@ -13,6 +14,7 @@ mod arp;
 mod copies;
 mod env;
 mod mirror;
+mod police;
 mod ring;
 mod route;
 mod secure;
@@ -35,6 +37,7 @@ pub fn run_burst<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &m
     received(env, from, burst);
     admit::admit(env, snapshot, from, burst);
     secure::secure(env, from, Direction::Outbound, burst);
+    burst.live = police::police(env, from, Direction::Outbound, burst.live, burst);
     let mut outbound = Copies::new(Direction::Outbound);
     mirror::mirror(env, snapshot, from, burst.live, burst, &mut outbound);
     route::route(env, snapshot, from, burst, &mut outbound);
@@ -66,7 +69,8 @@ fn deliver<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>, 
         let lanes = tx::lanes_to(slot, burst);
         if let Some(to) = snapshot.eni(slot) {
             let admitted = secure::ingress(env, to, lanes, burst);
-            let taken = tx::tx(env, to, admitted, burst);
+            let passed = police::police(env, to, Direction::Inbound, admitted, burst);
+            let taken = tx::tx(env, to, passed, burst);
             mirror::mirror(env, snapshot, to, taken, burst, inbound);
         }
         burst.live = burst.live.without(lanes);

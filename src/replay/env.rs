@@ -14,6 +14,8 @@ use crate::wire::vxlan::OUTER;
 pub struct HeapEnv {
     /// The worker it plays.
     pub worker: usize,
+    /// The time in nanoseconds.
+    pub now: u64,
     /// What queues took: ENI slot and frame; a copy is marked in its meta.
     pub queued: Vec<(u32, HeapBuf)>,
     /// What went to other workers.
@@ -52,6 +54,10 @@ impl Env for HeapEnv {
 
     fn worker(&self) -> usize {
         self.worker
+    }
+
+    fn now(&self) -> u64 {
+        self.now
     }
 
     fn deliver(&mut self, to: &Eni, bufs: &[Option<HeapBuf>], lanes: Lanes, _hash: impl Fn(usize) -> u64) -> Delivery {

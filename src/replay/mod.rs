@@ -83,6 +83,7 @@ pub fn replay(model: &Model, args: &Args) -> Result<Summary, String> {
     for record in input {
         let record = record?;
         let direction = direction(&args.direction, eni, &record);
+        env.now = record.time_ns;
         pass(&mut env, &snapshot, eni, direction, record.frame.clone(), &mut burst);
         for (_, buf) in env.queued.drain(..) {
             let writer = if buf.meta().copy == 1 { &mut mirrored } else { &mut delivered };

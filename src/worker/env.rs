@@ -74,6 +74,8 @@ impl Pools {
 pub struct WorkerEnv<'a> {
     /// The worker's index.
     pub index: usize,
+    /// The time of this turn.
+    pub now: u64,
     /// Ports by ENI slot.
     pub ports: &'a [Option<Arc<EniPort>>],
     /// Buffers.
@@ -88,6 +90,11 @@ impl Env for WorkerEnv<'_> {
     #[inline]
     fn worker(&self) -> usize {
         self.index
+    }
+
+    #[inline]
+    fn now(&self) -> u64 {
+        self.now
     }
 
     #[inline]

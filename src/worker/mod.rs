@@ -1,5 +1,6 @@
 //! Workers: the loop of an lcore, and which ENIs it owns.
 
+pub mod clock;
 pub mod crossed;
 #[cfg(feature = "dpdk")]
 pub mod env;

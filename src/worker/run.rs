@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::clock::Clock;
 use super::crossed;
 use super::env::{Pools, WorkerEnv};
 use super::housekeeping::{PERIOD, Watch};
@@ -46,6 +47,8 @@ pub struct Worker {
     pub index: usize,
     /// Packets a queue is asked for at a time.
     pub burst: usize,
+    /// The time.
+    pub clock: Clock,
     /// What to do when there is nothing to do.
     pub idle: Idle,
     /// The published value.
@@ -75,7 +78,7 @@ impl Worker {
         while !stop.load(Relaxed) {
             self.turn.begin();
             turns = turns.wrapping_add(1);
-            let packets = self.turn(&mut burst, &mut watch);
+            let packets = self.turn(self.clock.at(began), &mut burst, &mut watch);
             if turns.is_multiple_of(PERIOD) {
                 let published = self.reader.current();
                 watch.look(self.index, published);
@@ -96,21 +99,22 @@ impl Worker {
         self.turn.end();
     }
 
-    /// One turn; returns the packets it moved.
-    fn turn(&mut self, burst: &mut Burst<Mbuf>, watch: &mut Watch) -> usize {
+    /// One turn, at `now`; returns the packets it moved.
+    fn turn(&mut self, now: u64, burst: &mut Burst<Mbuf>, watch: &mut Watch) -> usize {
         let mut packets = 0;
         for ring in &mut self.incoming {
             let came = crossed::take(&mut burst.bufs, |bufs| ring.receive(bufs), &mut self.reader);
             if let Some((taken, published)) = came {
                 packets += taken;
                 let rings = &mut self.outgoing;
-                let mut env = WorkerEnv { index: self.index, ports: &published.ports, pools: &self.pools, rings };
+                let (index, ports) = (self.index, &*published.ports);
+                let mut env = WorkerEnv { index, now, ports, pools: &self.pools, rings };
                 run_crossed(&mut env, &published.snapshot, burst);
             }
         }
         let published = self.reader.current();
-        let mut env =
-            WorkerEnv { index: self.index, ports: &published.ports, pools: &self.pools, rings: &mut self.outgoing };
+        let (index, ports) = (self.index, &*published.ports);
+        let mut env = WorkerEnv { index, now, ports, pools: &self.pools, rings: &mut self.outgoing };
         for slot in published.owned.get(self.index).into_iter().flatten() {
             let Some(eni) = published.snapshot.eni(*slot) else {
                 continue;

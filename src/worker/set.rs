@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::JoinHandle;
 
+use super::clock::Clock;
 use super::env::Pools;
 use super::run::{Aside, Published, Worker};
 use super::stats::WorkerStats;
@@ -47,12 +48,14 @@ impl Workers {
             turns: Vec::new(),
             stats: Vec::new(),
         };
+        let clock = Clock::measured();
         let mut rings = Rings::new(eal, cpus.len(), config.worker.ring_size)?;
         for (index, cpu) in cpus.iter().copied().enumerate() {
             let (turn, stats) = (Arc::new(Turn::default()), Arc::new(WorkerStats::default()));
             let worker = Worker {
                 index,
                 burst: usize::from(config.worker.burst),
+                clock,
                 idle: config.worker.idle,
                 reader: publisher.reader(index).ok_or_else(|| format!("worker {index} has no seat"))?,
                 pools: pools(eal, config, index)?,

@@ -33,6 +33,11 @@ impl Env for NullEnv<'_> {
     }
 
     #[inline]
+    fn now(&self) -> u64 {
+        0
+    }
+
+    #[inline]
     fn deliver(&mut self, _to: &Eni, _bufs: &[Option<Mbuf>], lanes: Lanes, _hash: impl Fn(usize) -> u64) -> Delivery {
         self.delivered += u64::from(lanes.count());
         Delivery::Taken(lanes)
