@@ -212,7 +212,7 @@ fn a_limit_takes_nothing_that_the_switch_itself_sends_or_consumes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 100, ..ProptestConfig::default() })]
     /// Random traffic of a limited instance of two ENIs, with sessions and without: service fares alike, and no window
     /// sees more than L·t + 2B.
     #[test]
