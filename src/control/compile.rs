@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::model::{EniSpec, Filter, Model, Session, Target};
-use super::registry::{CopyPair, Registry};
+use super::registry::{BucketOwner, CopyPair, Registry};
 use crate::classify::rule::Action;
 use crate::classify::{Compiled, TooManyRules};
 use crate::mirror::address_map::AddressMap;
+use crate::mirror::bandwidth::Limit;
 use crate::mirror::cut::CopyLimit;
 use crate::mirror::session::{MirrorRow, MirrorSource, MirrorTable, Outcome};
 use crate::mirror::snapshot::{Eni, Snapshot, Subnet, Vpc};
@@ -73,6 +74,9 @@ fn claim(model: &Model, registry: &mut Registry) {
     registry.leaving = registry.enis.retain(|id| enis.contains(id));
     registry.rows.retain(|pair| pairs.contains(pair));
     registry.fragments.retain(|id, _| enis.contains(id));
+    let limited: HashSet<BucketOwner> =
+        model.enis.iter().filter(|e| e.bandwidth.is_some()).map(BucketOwner::of).collect();
+    registry.buckets.retain(|owner, _| limited.contains(owner));
     for spec in &model.enis {
         registry.enis.claim(&spec.id);
     }
@@ -138,6 +142,7 @@ fn copy_pairs(model: &Model) -> HashSet<CopyPair> {
 fn eni(model: &Model, registry: &mut Registry, index: usize, spec: &EniSpec) -> Result<Eni, TooManyRules> {
     let slot = registry.enis.claim(&spec.id);
     let worker = registry.placement.get(&spec.id).copied().unwrap_or(0);
+    let limit = spec.bandwidth.map(|b| Limit::new(b, registry.bucket(BucketOwner::of(spec), worker)));
     let mut secondaries: Vec<u32> = spec.secondaries.iter().map(|ip| ip.to_bits()).collect();
     secondaries.sort_unstable();
     Ok(Eni {
@@ -151,6 +156,7 @@ fn eni(model: &Model, registry: &mut Registry, index: usize, spec: &EniSpec) -> 
         primary: spec.primary.to_bits(),
         secondaries: secondaries.into_boxed_slice(),
         mtu: IpMtu(spec.mtu),
+        limit,
         mirror: source(model, registry, index)?.map(Box::new),
         counters: slot.counters,
         fragments: registry.fragments(&spec.id, worker),

@@ -10,10 +10,12 @@ use serde_json::Value;
 use super::broken::{Broken, reference};
 use super::config::{Config, SocketMode};
 use super::id::ALLOWED as ID;
+use super::instances::{instances, limit_of_eni};
 use super::inventory::{ADDRESS, MAC, address, id, mac, unique};
 use super::model::{EniSpec, Model};
 use super::quotas::{ENIS, MTUS, QUEUE_PAIRS};
 use super::raw::{Object, Sink, boolean, integer, text};
+use crate::mirror::bandwidth::Bandwidth;
 
 /// Longest path of a Unix socket (`sockaddr_un` less the NUL).
 const SOCKET_PATH: usize = 107;
@@ -27,18 +29,27 @@ struct Taken {
     sockets: HashMap<PathBuf, String>,
 }
 
+/// What an ENI may refer to.
+#[derive(Clone, Copy)]
+struct World<'a> {
+    config: &'a Config,
+    broken_subnets: &'a Broken,
+    instances: &'a HashMap<Arc<str>, Bandwidth>,
+}
+
 /// Adds the ENIs to the model; returns those that exist but are broken.
 pub(super) fn enis(root: &Object<'_>, model: &mut Model, config: &Config, broken_subnets: &Broken) -> Broken {
     let mut broken = Broken::of(root, "NetworkInterfaces");
     let ops = (normal(&config.ops.socket), "the operations API (ops.socket)".to_owned());
     let mut taken =
         Taken { ids: HashSet::new(), addresses: HashMap::new(), macs: HashSet::new(), sockets: HashMap::from([ops]) };
+    let world = World { config, broken_subnets, instances: &instances(root) };
     let list = root.list("NetworkInterfaces");
     if list.len() > ENIS {
         root.sink().report("NetworkInterfaces", None, format!("{} ENIs; at most {ENIS} fit a process", list.len()));
     }
     for (path, value) in list {
-        match eni(root.sink(), &path, value, model, config, broken_subnets, &mut taken) {
+        match eni(root.sink(), &path, value, model, world, &mut taken) {
             Some(eni) => model.enis.push(eni),
             None => broken.note(value, "NetworkInterfaceId"),
         }
@@ -46,7 +57,7 @@ pub(super) fn enis(root: &Object<'_>, model: &mut Model, config: &Config, broken
     broken
 }
 
-const ENI_KEYS: [&str; 14] = [
+const ENI_KEYS: [&str; 16] = [
     "NetworkInterfaceId",
     "VSwitchId",
     "MacAddress",
@@ -61,20 +72,15 @@ const ENI_KEYS: [&str; 14] = [
     "Socket",
     "SocketMode",
     "NetworkInterfaceName",
+    "BandwidthBps",
+    "BurstBytes",
 ];
 
-fn eni(
-    sink: &Sink,
-    path: &str,
-    value: &Value,
-    model: &Model,
-    config: &Config,
-    broken_subnets: &Broken,
-    taken: &mut Taken,
-) -> Option<EniSpec> {
+fn eni(sink: &Sink, path: &str, value: &Value, model: &Model, world: World<'_>, taken: &mut Taken) -> Option<EniSpec> {
+    let config = world.config;
     let object = Object::new(sink, path, value, &ENI_KEYS, &["VpcId", "ZoneId", "Description"])?;
     let id = object.required("NetworkInterfaceId", ID, id);
-    let subnet = reference(&object, "VSwitchId", "the id of a vSwitch in VSwitches", broken_subnets, |id| {
+    let subnet = reference(&object, "VSwitchId", "the id of a vSwitch in VSwitches", world.broken_subnets, |id| {
         model.subnets.iter().position(|s| *s.id == *id)
     });
     let mac = object.required("MacAddress", MAC, mac);
@@ -91,6 +97,7 @@ fn eni(
         _ => None,
     });
     let instance = object.optional("InstanceId", ID, self::id);
+    let bandwidth = limit_of_eni(&object, instance.as_ref(), world.instances);
     let instance_type = object.optional("InstanceType", "an instance type", text);
     let owner = object.optional("OwnerId", "an account's id", text).unwrap_or_default();
     let managed = object.optional("Managed", "true or false", boolean).unwrap_or(false);
@@ -127,6 +134,7 @@ fn eni(
         secondaries,
         mtu: mtu.unwrap_or(1500),
         instance,
+        bandwidth,
         instance_type,
         owner,
         managed,

@@ -69,7 +69,7 @@ fn host_network(object: &Object<'_>, key: &str) -> Option<Ipv4Net> {
 /// Reads an inventory into an otherwise empty model, and which ENIs exist but are broken.
 pub(super) fn read(sink: &Sink, tree: &Value, config: &Config) -> (Model, Broken) {
     let mut model = Model::default();
-    let known = ["RegionId", "JumboMirroring", "PlatformCidrs", "Vpcs", "VSwitches", "NetworkInterfaces"];
+    let known = ["RegionId", "JumboMirroring", "PlatformCidrs", "Vpcs", "VSwitches", "NetworkInterfaces", "Instances"];
     let Some(root) = Object::new(sink, "", tree, &known, &[]) else {
         return (model, Broken::everything());
     };

@@ -14,6 +14,7 @@ pub mod fabric;
 mod filters;
 pub mod http;
 pub mod id;
+mod instances;
 mod inventory;
 mod layers;
 pub mod model;

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 
 pub use super::config::SocketMode;
 use crate::classify::rule::Rule;
+use crate::mirror::bandwidth::Bandwidth;
 
 /// Everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub struct EniSpec {
     pub mtu: u16,
     /// The instance it belongs to.
     pub instance: Option<Arc<str>>,
+    /// That instance's bandwidth, which its ENIs share, or the ENI's own without one; `None` is any.
+    pub bandwidth: Option<Bandwidth>,
     /// That instance's type.
     pub instance_type: Option<String>,
     /// The account it belongs to.

@@ -2,6 +2,7 @@
 //! fixed ones stand here.
 
 pub use super::config::Quotas;
+use crate::mirror::bandwidth::{MAX_BPS, MAX_BURST, MIN_BURST};
 
 /// Priority of a rule.
 pub const RULE_PRIORITY: std::ops::RangeInclusive<i64> = 1..=16_777_216;
@@ -17,5 +18,9 @@ pub const VNI: std::ops::RangeInclusive<i64> = 0..=16_777_215;
 pub const ENIS: usize = 1024;
 /// Queue pairs of an ENI.
 pub const QUEUE_PAIRS: std::ops::RangeInclusive<i64> = 1..=8;
+/// Bits a second of an instance.
+pub const BANDWIDTH: std::ops::RangeInclusive<i64> = 1000..=MAX_BPS.cast_signed();
+/// Bytes that it may send at once.
+pub const BANDWIDTH_BURST: std::ops::RangeInclusive<i64> = MIN_BURST.cast_signed()..=MAX_BURST.cast_signed();
 /// MTUs of an ENI.
 pub const MTUS: [i64; 2] = [1500, 8500];

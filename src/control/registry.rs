@@ -5,12 +5,31 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::control::model::EniSpec;
 use crate::metrics::counters::{EniCounters, PerWorker, RowCounters};
 use crate::metrics::laws::Totals;
+use crate::mirror::bandwidth::Bucket;
 use crate::packet::fragments::Fragments;
 
 /// A pair's key: session id, ENI id.
 pub type RowKey = (Arc<str>, Arc<str>);
+
+/// Whose bandwidth a bucket measures.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum BucketOwner {
+    /// An instance, by id.
+    Instance(Arc<str>),
+    /// An ENI that belongs to none, by id.
+    Eni(Arc<str>),
+}
+
+impl BucketOwner {
+    /// The owner of an ENI's bucket.
+    #[must_use]
+    pub fn of(eni: &EniSpec) -> Self {
+        eni.instance.clone().map_or_else(|| BucketOwner::Eni(eni.id.clone()), BucketOwner::Instance)
+    }
+}
 
 /// How long after its last copy a target's complaint about it may come.
 const AFTERMATH: Duration = Duration::from_secs(10);
@@ -161,6 +180,8 @@ pub struct Registry {
     pub fragments: HashMap<Arc<str>, (usize, Arc<Fragments>)>,
     /// Where each ENI runs.
     pub placement: HashMap<Arc<str>, usize>,
+    /// Buckets of those whose bandwidth is limited, each with the worker that writes it.
+    pub buckets: HashMap<BucketOwner, (usize, Arc<Bucket>)>,
     /// Who sends copies to whom, or did a moment ago.
     pub copy_pairs: CopyPairs,
     /// Counts for packets that outlive their ENI.
@@ -185,6 +206,7 @@ impl Registry {
             rows: Slots::new(workers),
             fragments: HashMap::new(),
             placement: HashMap::new(),
+            buckets: HashMap::new(),
             copy_pairs: CopyPairs::default(),
             departed: Arc::new(EniCounters::new(workers)),
             departed_rows: Arc::new(RowCounters::new(workers)),
@@ -205,6 +227,17 @@ impl Registry {
         let fragments = Arc::new(Fragments::new());
         self.fragments.insert(eni.clone(), (worker, fragments.clone()));
         fragments
+    }
+
+    /// The bucket of `owner`, whose ENIs `worker` owns. It lives as long as its owner has a limit. When an instance
+    /// moves, its new worker gets a bucket that is as full: the old one may be written until the old worker has taken
+    /// the new snapshot, and a bucket has one writer.
+    pub fn bucket(&mut self, owner: BucketOwner, worker: usize) -> Arc<Bucket> {
+        let (writer, bucket) = self.buckets.entry(owner).or_insert_with(|| (worker, Arc::default()));
+        if *writer != worker {
+            (*writer, *bucket) = (worker, Arc::new(bucket.twin()));
+        }
+        bucket.clone()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::mirror::session::{MirrorRow, Outcome};
 use crate::mirror::snapshot::{Eni, Snapshot};
 use crate::packet::{BURST, Burst, Direction, Headers, Lanes, PacketBuf, Reason};
 use crate::wire::ipv4::{Ports, protocol};
+use crate::wire::vxlan::OUTER;
 use crate::wire::{ethernet, hash};
 
 /// Judges `lanes` as packets that `source` sent or got, and adds their copies to `copies`, which says which of both.
@@ -56,7 +57,7 @@ pub(super) fn mirror<E: Env>(
                 Some(Outcome::Mirror(index)) => {
                     block.matched[d].add(1);
                     if let Some(row) = mirror.rows.get(usize::from(*index)) {
-                        copy(env, source.slot, (row, *index, rule), lane, burst, copies);
+                        copy(env, source, (row, *index, rule), lane, burst, copies);
                     }
                 }
                 _ => {
@@ -98,7 +99,7 @@ fn key(headers: &Headers) -> Key {
 /// Makes the copy of one matched packet.
 fn copy<E: Env>(
     env: &mut E,
-    source: u32,
+    source: &Eni,
     (row, index, rule): (&MirrorRow, u16, u16),
     lane: usize,
     burst: &Burst<E::Buf>,
@@ -113,19 +114,26 @@ fn copy<E: Env>(
     let d = direction.index();
     block.matched[d].add(1);
     let kept = row.limit.keep(headers.ip.total);
-    env.trace(lane, Verdict::Matched { source, direction, row: index, rule, kept });
-    if let Some(reason) = row.gate {
+    env.trace(lane, Verdict::Matched { source: source.slot, direction, row: index, rule, kept });
+    let skip = |env: &mut E, reason| {
         block.skips[d].add(reason, 1);
         env.trace(lane, Verdict::Skipped(direction, reason));
-        return;
+    };
+    if let Some(reason) = row.gate {
+        return skip(env, reason);
     }
     let inner = ethernet::HEADER + usize::from(kept.bytes);
+    if let Some(limit) = &source.limit
+        && !limit.affords(env.now(), OUTER + inner)
+    {
+        return skip(env, Reason::Bandwidth);
+    }
     let outer = row.outer.fill(inner, hash::source_port(headers.flow_hash(buf.head())));
-    match env.copy(buf, &outer, inner) {
-        Ok(copy) => copies.push(copy, Origin { source, row: index, kept, lane: lane as u8 }),
-        Err(_) => {
-            block.skips[d].add(Reason::NoBuffer, 1);
-            env.trace(lane, Verdict::Skipped(direction, Reason::NoBuffer));
-        }
+    let Ok(copy) = env.copy(buf, &outer, inner) else {
+        return skip(env, Reason::NoBuffer);
+    };
+    copies.push(copy, Origin { source: source.slot, row: index, kept, lane: lane as u8 });
+    if let Some(limit) = &source.limit {
+        limit.copied(env.now(), OUTER + inner);
     }
 }

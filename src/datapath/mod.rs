@@ -1,7 +1,8 @@
 //! The packet's way, a burst at a time, under one snapshot:
 //!
 //! ```text
-//! rx → admit → secure(egress) → mirror(outbound) → route → [ring to the owner] → secure(ingress) → tx → mirror(inbound)
+//! rx → admit → secure(egress) → police → mirror(outbound) → route → [ring to the owner]
+//!    → secure(ingress) → police → tx → mirror(inbound)
 //! ```
 //!
 //! Fragments learn their ports where their ENI's side begins: after admit, and before secure(ingress).
@@ -16,6 +17,7 @@ mod copies;
 mod env;
 mod fragments;
 mod mirror;
+mod police;
 mod ring;
 mod route;
 mod secure;
@@ -39,6 +41,7 @@ pub fn run_burst<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &m
     admit::admit(env, snapshot, from, burst);
     fragments::resolve(env, from, Direction::Outbound, burst.live, burst);
     secure::secure(env, from, Direction::Outbound, burst);
+    burst.live = police::police(env, from, Direction::Outbound, burst.live, burst);
     let mut outbound = Copies::new(Direction::Outbound);
     mirror::mirror(env, snapshot, from, burst.live, burst, &mut outbound);
     route::route(env, snapshot, from, burst, &mut outbound);
@@ -71,7 +74,8 @@ fn deliver<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst<E::Buf>, 
         if let Some(to) = snapshot.eni(slot) {
             fragments::resolve(env, to, Direction::Inbound, lanes, burst);
             let admitted = secure::ingress(env, to, lanes, burst);
-            let taken = tx::tx(env, to, admitted, burst);
+            let passed = police::police(env, to, Direction::Inbound, admitted, burst);
+            let taken = tx::tx(env, to, passed, burst);
             mirror::mirror(env, snapshot, to, taken, burst, inbound);
         }
         burst.live = burst.live.without(lanes);

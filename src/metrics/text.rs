@@ -206,7 +206,7 @@ impl Page {
 fn occurs(stage: Stage, direction: Direction) -> bool {
     match stage {
         Stage::Admit | Stage::Route | Stage::Ring => direction == Direction::Outbound,
-        Stage::Secure => true,
+        Stage::Secure | Stage::Police => true,
         Stage::Tx => direction == Direction::Inbound,
     }
 }

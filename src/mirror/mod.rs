@@ -1,6 +1,9 @@
 //! The policy values that workers read: immutable, compiled on the control thread, published as one.
 
 pub mod address_map;
+pub mod bandwidth;
+#[cfg(test)]
+mod bandwidth_tests;
 pub mod cut;
 pub mod publish;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::address_map::AddressMap;
+use super::bandwidth::Limit;
 use super::session::MirrorSource;
 use crate::metrics::counters::{EniCounters, RowCounters};
 use crate::packet::fragments::Fragments;
@@ -31,6 +32,8 @@ pub struct Eni {
     pub secondaries: Box<[u32]>,
     /// Largest IP packet it sends and gets.
     pub mtu: IpMtu,
+    /// The bandwidth of its instance, or its own; `None` is any.
+    pub limit: Option<Limit>,
     /// Its sessions, when it is a mirror source.
     pub mirror: Option<Box<MirrorSource>>,
     /// Its counters.

@@ -51,6 +51,8 @@ pub enum Stage {
     Admit,
     /// Security groups and network ACLs.
     Secure,
+    /// The instance's bandwidth.
+    Police,
     /// The VPC's routes.
     Route,
     /// The ring to another worker.
@@ -66,6 +68,7 @@ impl Stage {
         match self {
             Stage::Admit => "admit",
             Stage::Secure => "secure",
+            Stage::Police => "police",
             Stage::Route => "route",
             Stage::Ring => "ring",
             Stage::Tx => "tx",
@@ -140,6 +143,7 @@ reasons! {
     Broadcast "broadcast" [Drop(Stage::Admit)] "IPv4 broadcast is not forwarded.";
     Multicast "multicast" [Drop(Stage::Admit)] "IPv4 multicast is not forwarded.";
     Denied "denied" [Drop(Stage::Secure)] "Security refused the packet.";
+    Policed "policed" [Drop(Stage::Police)] "The instance has no bandwidth left for the packet.";
     NoRoute "no_route" [Drop(Stage::Route), Skip] "No route leads to the destination.";
     TtlExpired "ttl_expired" [Drop(Stage::Route)] "The time to live ended at the router.";
     Hairpin "hairpin" [Drop(Stage::Route)] "The destination is the sender itself.";
@@ -161,6 +165,7 @@ reasons! {
     FragmentOrphan "fragment_orphan" [Excluded] "A fragment whose ports a rule asks for and nobody knows.";
     TargetFull "target_full" [Skip] "The target's queue had no room.";
     TargetDown "target_down" [Skip] "The target is not connected, or of a kind that is not served yet.";
+    Bandwidth "bandwidth" [Skip] "The source's instance has no bandwidth left for the copy.";
     Locked "locked" [Skip] "The account's mirroring is locked.";
 }
 

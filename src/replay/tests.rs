@@ -120,3 +120,51 @@ fn fragments_are_remembered_in_the_time_of_the_capture() {
     assert_eq!(lines[5]["service"], json!({ "dropped": "fragment_beyond" }));
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn limits_apply_in_the_time_of_the_capture() {
+    let folder = std::env::temp_dir().join(format!("vswitch-replay-limits-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut inventory: Value = serde_json::from_str(include_str!("../../conf/inventory.json")).unwrap();
+    inventory["Instances"] = json!([{ "InstanceId": "i-a", "BandwidthBps": 1_000_000 }]);
+    let model = model_from_json(
+        ("i", &inventory.to_string()),
+        ("m", include_str!("../../conf/mirror.json")),
+        &Config::default(),
+    );
+    let mut input = super::pcap::Writer::create(&folder.join("in.pcap")).unwrap();
+    let mut long = frame(b'a', b'b');
+    long.resize(1014, 0);
+    long[16..18].copy_from_slice(&1000u16.to_be_bytes());
+    long[38..40].copy_from_slice(&980u16.to_be_bytes());
+    // 17,028 bytes deep: 16 packets at once, 8 of them with a copy, and no more; then what 20 ms bring, 2,500 bytes.
+    let began = 1_700_000_000_000_000_000;
+    for at in [0; 18].into_iter().chain([20_000_000; 3]) {
+        input.write(began + at, &long).unwrap();
+    }
+    drop(input);
+    let path = |name: &str| folder.join(name);
+    let args = super::Args {
+        inventory: path("unused"),
+        mirror: path("unused"),
+        eni: "eni-a".to_owned(),
+        direction: "auto".to_owned(),
+        pcap: path("in.pcap"),
+        out: path("out"),
+    };
+    let summary = super::replay(&model.unwrap(), &args);
+    let lines = std::fs::read_to_string(path("out").join("verdicts.jsonl")).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let service: Vec<bool> = lines.iter().map(|l| l["service"] == "delivered").collect();
+    assert_eq!(service, [[true; 16].as_slice(), &[false; 2], &[true; 3]].concat(), "{lines:#?}");
+    assert_eq!(lines[17]["service"], json!({ "dropped": "policed" }));
+    let copies: Vec<&Value> = lines.iter().map(|l| &l["mirror"][0]["verdict"]).collect();
+    assert!(
+        copies[..8].iter().all(|v| *v == "mirrored") && copies[8..16].iter().all(|v| *v == "skipped"),
+        "{lines:#?}"
+    );
+    assert_eq!(lines[8]["mirror"][0]["reason"], "bandwidth");
+    let summary = summary.unwrap();
+    assert_eq!((summary.packets, summary.delivered, summary.mirrored), (21, 19, 8));
+}

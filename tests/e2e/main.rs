@@ -3,6 +3,7 @@
 #![cfg(feature = "dpdk")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bandwidth;
 mod failures;
 mod forwarding;
 mod frames;

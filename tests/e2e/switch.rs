@@ -51,6 +51,8 @@ pub struct Setup {
     pub hugepages: bool,
     /// `ports.credit`.
     pub credit: u32,
+    /// Limits of ENIs, in bits a second.
+    pub limits: Vec<(usize, u64)>,
     /// Sessions: sources, target, PacketLength; the filter accepts all.
     pub sessions: Vec<(Vec<usize>, usize, u16)>,
 }
@@ -65,6 +67,7 @@ impl Default for Setup {
             workers: 1,
             hugepages: free_hugepages() >= 160,
             credit: 512,
+            limits: Vec::new(),
             sessions: Vec::new(),
         }
     }
@@ -87,7 +90,7 @@ pub fn free_port() -> u16 {
 
 impl Setup {
     pub fn inventory(&self) -> Value {
-        let enis: Vec<Value> = (0..self.enis)
+        let mut enis: Vec<Value> = (0..self.enis)
             .map(|n| {
                 json!({
                     "NetworkInterfaceId": format!("eni-{n}"), "VSwitchId": "vsw-1", "Mtu": self.mtu,
@@ -96,6 +99,9 @@ impl Setup {
                 })
             })
             .collect();
+        for (eni, bps) in &self.limits {
+            enis[*eni]["BandwidthBps"] = json!(bps);
+        }
         json!({
             "RegionId": "local",
             "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],

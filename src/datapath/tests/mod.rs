@@ -1,6 +1,7 @@
 //! The packet's way on heap buffers, byte for byte.
 
 mod admit;
+mod bandwidth;
 mod fragments;
 mod mirror;
 mod oracle;

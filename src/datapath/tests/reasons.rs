@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::world::*;
+use crate::mirror::bandwidth::Bandwidth;
 use crate::packet::reason::Class;
 use crate::packet::{Direction, Reason};
 
@@ -119,6 +120,14 @@ fn every_reason_is_brought_about() {
     world.recompile();
     world.send(A, std::slice::from_ref(&good));
     world.send(C, &[ip_frame(&c, &a, 1, &[&[3, 3, 0, 0, 0, 0, 0, 0], &copy[14..]].concat())]);
+    moved(&world, &mut seen);
+
+    // A limit's whole depth at once: the last copies find nothing left, and then the packets do.
+    let mut world = World::new(&to_c);
+    world.model.enis[0].bandwidth = Some(Bandwidth::new(1000, None));
+    world.recompile();
+    let long = ip_frame(&a, &b, 17, &udp(1, 2, 8000));
+    world.send(A, &vec![long; 3]);
     moved(&world, &mut seen);
 
     let mut world = World::with_workers(&to_d, 2);
