@@ -5,6 +5,8 @@ pub mod burst;
 pub mod headers;
 pub mod heap;
 pub mod reason;
+#[cfg(test)]
+mod reason_table;
 
 pub use buf::{Exhausted, Meta, PacketBuf};
 pub use burst::{BURST, Burst, Lanes};

@@ -1,6 +1,7 @@
 //! The packet's way on heap buffers, byte for byte.
 
 mod admit;
+mod cuts;
 mod mirror;
 mod oracle;
 mod reasons;
