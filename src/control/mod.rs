@@ -3,7 +3,7 @@
 //! The tenant API and the store will stand before [`objects`]; until their issue lands, files take their place.
 
 mod across;
-mod answers;
+pub(crate) mod answers;
 mod broken;
 pub mod compile;
 pub mod config;
@@ -20,6 +20,9 @@ pub mod model;
 mod objects;
 pub mod operations;
 pub mod ops;
+pub mod packet_text;
+#[cfg(test)]
+mod packet_text_tests;
 pub mod quotas;
 pub mod raw;
 pub mod regions;

@@ -22,6 +22,7 @@ mod tx;
 mod tests;
 
 pub use env::{Delivery, Env, FLAT_COPY, Verdict};
+pub(crate) use mirror::key;
 
 use copies::Copies;
 

@@ -3,10 +3,14 @@
 
 pub mod env;
 pub mod explain;
+#[cfg(test)]
+mod explain_tests;
 pub mod fuzz;
+mod made_up;
 pub mod pcap;
 #[cfg(test)]
 mod tests;
+mod tried;
 mod verdicts;
 
 use std::io::Write;
