@@ -12,6 +12,7 @@ mod admit;
 mod arp;
 mod copies;
 mod env;
+pub mod fuzz;
 mod mirror;
 mod ring;
 mod route;

@@ -7,18 +7,16 @@ use serde_json::{Value, json};
 
 use super::env::HeapEnv;
 use super::verdicts::judgement;
-use super::{find, made_up, pass, tried};
-use crate::control::compile::{compile, path};
-use crate::control::model::{EniSpec, Model, Session, Target};
+use super::{copied, find, made_up, pass, tried};
+use crate::control::compile::compile;
+use crate::control::model::{EniSpec, Model};
 use crate::control::operations::{Asked, ExplainQuery};
 use crate::control::registry::Registry;
 use crate::datapath::{Verdict, run_crossed};
-use crate::mirror::cut::{CutCause, Kept};
 use crate::mirror::snapshot::{Eni, Snapshot};
 use crate::packet::headers::{Kind, parse};
 use crate::packet::{Burst, Direction, Headers, HeapBuf, PacketBuf, Reason};
-use crate::wire::vxlan::{OUTER, OVERHEAD};
-use crate::wire::{be16, be32, ethernet};
+use crate::wire::ethernet;
 
 const NOTE: &str = "as if all guests were connected and idle; a copy keeps at most PacketLength bytes of the IPv4 \
                     packet (64 to 8500, default 1500), also to a jumbo target";
@@ -192,7 +190,7 @@ impl Told<'_> {
                     Verdict::Skipped(d, reason) if d == direction => Some(*reason),
                     _ => None,
                 });
-                self.copy(&mut value, source, *kept);
+                copied::tell(&mut value, self.model, self.env, source, (*kept, self.headers.map_or(0, |h| h.ip.total)));
                 skip.map_or((String::new(), ""), |reason| (reason.help().to_owned(), reason.advice()))
             }
             _ => return None,
@@ -205,69 +203,4 @@ impl Told<'_> {
             index.map_or(Value::Null, |index| tried::sessions(self.model, index, direction, asked.as_ref()));
         Some(value)
     }
-
-    /// The copy itself, where it goes, and why it is as long as it is.
-    fn copy(&self, value: &mut Value, source: Option<&Eni>, kept: Kept) {
-        let total = self.headers.map_or(0, |h| h.ip.total);
-        value["total"] = json!(total);
-        let session = self.model.sessions.iter().find(|s| value["session"] == *s.id);
-        if let Some(session) = session {
-            (value["target_type"], value["target"]) = match &session.target {
-                Target::Eni(eni) => (json!("NetworkInterface"), json!(&*self.model.enis[*eni].id)),
-                Target::Slb(id) => (json!("SLB"), json!(id)),
-                Target::Gwlbe(id) => (json!("GatewayLoadBalancerEndpoint"), json!(id)),
-            };
-            (value["path_mtu"], value["cut_why"]) = self.cut(session, kept, total);
-        }
-        let copies = self.env.queued.iter().filter(|(_, buf)| buf.meta().copy == 1).map(|(_, buf)| buf.bytes());
-        let mut own = copies.filter(|copy| be32(copy, 26) == source.map(|s| s.primary));
-        value["copy"] = own.next().map_or(Value::Null, outer);
-    }
-
-    /// The path MTU, if it counts, and the cut in words.
-    fn cut(&self, session: &Session, kept: Kept, total: u16) -> (Value, Value) {
-        let Target::Eni(target) = session.target else {
-            return (Value::Null, Value::Null);
-        };
-        let target = &self.model.enis[target];
-        let (mtu, length) = (path(self.model, target).mtu().0, session.packet_length);
-        let room = mtu.saturating_sub(OVERHEAD);
-        let region = &self.model.region.id;
-        let mut why = match kept.cut {
-            None => format!("whole: PacketLength is {length}, and the path has room for {room} bytes of IP"),
-            Some(CutCause::PacketLength) => {
-                format!("cut from {total} to {} bytes of IP by the session's PacketLength", kept.bytes)
-            }
-            Some(CutCause::PathMtu) => format!(
-                "cut from {total} to {} bytes of IP by the path's MTU of {mtu} less {OVERHEAD} of encapsulation",
-                kept.bytes
-            ),
-        };
-        match kept.cut {
-            Some(CutCause::PacketLength) if length < room => {
-                why.push_str(&format!(
-                    "; the path has room for {room}, but a larger target does not raise PacketLength"
-                ));
-            }
-            Some(CutCause::PathMtu) if mtu < target.mtu => {
-                why.push_str(&format!("; the target's MTU is {}, but {region} has no jumbo mirroring", target.mtu));
-            }
-            _ => {}
-        }
-        (json!(mtu), json!(why))
-    }
-}
-
-/// A copy's outer headers, read from its bytes.
-fn outer(copy: &[u8]) -> Value {
-    let address = |at| be32(copy, at).map(Ipv4Addr::from_bits);
-    let mac = |mac: Option<crate::wire::Mac>| mac.map(|mac| mac.to_string());
-    json!({
-        "vni": be32(copy, 46).map(|word| word >> 8),
-        "source": address(26), "source_port": be16(copy, 34),
-        "destination": address(30), "destination_port": be16(copy, 36),
-        "source_mac": mac(ethernet::source(copy)), "destination_mac": mac(ethernet::destination(copy)),
-        "bytes": copy.len(),
-        "inner_bytes": copy.len().saturating_sub(OUTER),
-    })
 }

@@ -1,6 +1,7 @@
 //! `vswitch replay`: recorded packets through the very same datapath, without root or hugepages, always with the same
 //! outcome.
 
+mod copied;
 pub mod env;
 pub mod explain;
 #[cfg(test)]
