@@ -16,7 +16,7 @@ use crate::datapath::{Verdict, run_crossed};
 use crate::mirror::snapshot::{Eni, Snapshot};
 use crate::packet::headers::{Kind, parse};
 use crate::packet::{Burst, Direction, Headers, HeapBuf, PacketBuf, Reason};
-use crate::wire::ethernet;
+use crate::wire::{be16, ethernet};
 
 const NOTE: &str = "as if all guests were connected and idle; a copy keeps at most PacketLength bytes of the IPv4 \
                     packet (64 to 8500, default 1500), also to a jumbo target";
@@ -42,9 +42,12 @@ pub fn explain(model: &Model, mut registry: Registry, credit: u32, query: &Expla
     }
     let mut headers = Headers::default();
     let parsed = parse(&frame, &mut headers) == Ok(Kind::Ipv4);
+    // More fragments follow, or this is not the first (RFC 791).
+    let fragment = be16(&frame, 20).is_some_and(|word| word & 0x3fff != 0);
     let mut env = HeapEnv { worker: eni.worker, ..HeapEnv::default() };
     go(&mut env, &snapshot, eni, direction, frame);
-    let all = Told { model, snapshot: &snapshot, eni, direction, headers: parsed.then_some(headers), env: &env };
+    let all =
+        Told { model, snapshot: &snapshot, eni, direction, headers: parsed.then_some(headers), fragment, env: &env };
     let mirror: Vec<Value> = env.verdicts.iter().filter_map(|(_, v)| all.mirror(v)).collect();
     Ok(json!({
         "version": snapshot.version,
@@ -106,6 +109,8 @@ struct Told<'a> {
     direction: Direction,
     /// Of the packet, if it is sound IPv4.
     headers: Option<Headers>,
+    /// It is one.
+    fragment: bool,
     env: &'a HeapEnv,
 }
 
@@ -115,7 +120,7 @@ impl Told<'_> {
             let ip = headers.ip;
             json!({
                 "source": Ipv4Addr::from_bits(ip.source), "destination": Ipv4Addr::from_bits(ip.destination),
-                "protocol": ip.protocol, "length": ip.total, "fragment": ip.fragment,
+                "protocol": ip.protocol, "length": ip.total, "fragment": self.fragment,
             })
         })
     }

@@ -172,6 +172,7 @@ fn every_way_not_to_be_mirrored_has_its_sentence_and_advice() {
     let fragment = "02000000000b 02000000000a 0800 4500001c 00010009 40110000 0a00000a 0a000014 0000000000000000";
     let orphan = ask(&model, json!({ "eni": "eni-a", "direction": "out", "hex": fragment })).unwrap();
     assert_eq!(said(&orphan), pair("excluded", "fragment_orphan"));
+    assert_eq!((&orphan["packet"]["fragment"], &dhcp["packet"]["fragment"]), (&json!(true), &json!(false)));
     assert_eq!(results(&orphan["mirror"][0])[0].2[0], "tmr-out-1 ports_unknown");
     model.sessions[1].enabled = false;
     let none = out(&model, json!({ "protocol": "icmp" }));
