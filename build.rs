@@ -13,13 +13,17 @@ mod cli;
 #[path = "src/control/id.rs"]
 mod id;
 
-/// Where the command line looks for what an id is.
+#[allow(dead_code)]
+#[path = "src/control/packet_text.rs"]
+mod packet_text;
+
+/// Where the command line looks for what an id is, and a packet.
 mod control {
-    pub(crate) use super::id;
+    pub(crate) use super::{id, packet_text};
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for file in ["build.rs", "src/cli.rs", "src/control/id.rs"] {
+    for file in ["build.rs", "src/cli.rs", "src/control/id.rs", "src/control/packet_text.rs"] {
         println!("cargo:rerun-if-changed={file}");
     }
     println!("cargo:rerun-if-env-changed=VSWITCH_ASSETS_DIR");

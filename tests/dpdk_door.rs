@@ -55,6 +55,7 @@ fn the_door() {
     buffers(&pool);
     sharing(&pool);
     truncation(&pool);
+    copies_of_segments(&pool);
     exhaustion(&pool);
     rings(eal, &pool);
     devices(eal, &pool);
@@ -107,6 +108,26 @@ fn truncation(pool: &Mempool) {
         oracle.truncate(keep);
         assert_eq!((bytes_of(&chain), chain.len()), (oracle, keep.min(13)), "{keep}");
     }
+    assert_eq!(pool.in_use(), 0);
+}
+
+/// Copies of a frame in three segments, flat and sharing, cut at every byte: a prefix of the original each.
+fn copies_of_segments(pool: &Mempool) {
+    let frame: Vec<u8> = (0..90).collect();
+    let tail = filled(pool, &frame[60..]);
+    let middle = mbuf::headed(mbuf::clone_body(&tail, 30, pool).unwrap(), &frame[20..60], pool).unwrap();
+    let original = mbuf::headed(mbuf::clone_body(&middle, 70, pool).unwrap(), &frame[..20], pool).unwrap();
+    assert_eq!((original.segment_count(), bytes_of(&original)), (3, frame.clone()));
+    let outer = [0xaa; 50];
+    for keep in 0..=frame.len() {
+        let expected = [&outer[..], &frame[..keep]].concat();
+        let flat = mbuf::flat_copy(&original, keep, &outer, pool).unwrap();
+        assert_eq!((bytes_of(&flat), flat.len(), flat.segment_count()), (expected.clone(), 50 + keep, 1), "{keep}");
+        let sharing = mbuf::headed(mbuf::clone_body(&original, keep, pool).unwrap(), &outer, pool).unwrap();
+        assert_eq!((bytes_of(&sharing), sharing.len()), (expected, 50 + keep), "{keep}");
+        assert_eq!(bytes_of(&original), frame, "{keep}");
+    }
+    drop((tail, middle, original));
     assert_eq!(pool.in_use(), 0);
 }
 

@@ -49,7 +49,7 @@ fn run(corpus: &str, target: fn(&[u8])) {
     let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64 | 1;
     println!("{corpus}: seed {seed}");
     let mut random = Random(seed);
-    let end = Instant::now() + Duration::from_secs_f64(seconds / 3.0);
+    let end = Instant::now() + Duration::from_secs_f64(seconds / 4.0);
     let mut runs = 0u64;
     while Instant::now() < end {
         for _ in 0..64 {
@@ -66,6 +66,11 @@ fn run(corpus: &str, target: fn(&[u8])) {
 #[test]
 fn frames() {
     run("frames", vswitch::replay::fuzz::fuzz_frames);
+}
+
+#[test]
+fn segments() {
+    run("segments", vswitch::datapath::fuzz::fuzz_segments);
 }
 
 #[test]

@@ -53,7 +53,10 @@ struct Daemon {
 
 impl Daemon {
     fn start() -> Self {
-        let folder = Folder::shipped();
+        Daemon::start_in(Folder::shipped())
+    }
+
+    fn start_in(folder: Folder) -> Self {
         let child = Command::new(VSWITCH)
             .args(["run", "--config"])
             .arg(folder.0.join("vswitch.toml"))
@@ -80,6 +83,10 @@ impl Daemon {
 
     fn ctl(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.0.join("log")).unwrap()
     }
 }
 
@@ -216,4 +223,139 @@ fn explain_refuses_an_inbound_packet_to_somebody_else() {
     let output = explain("9.9.9.9");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("destination = 9.9.9.9: ENI eni-a has 10.0.0.10"));
+}
+
+#[test]
+fn explain_tells_the_packet_s_whole_way_and_moves_no_counter() {
+    let daemon = Daemon::start();
+    let explain = |packet: &[&str]| {
+        let output = daemon.ctl(&[&["explain", "--eni", "eni-a", "--direction", "out"], packet].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let stats = || text(&daemon.ctl(&["--json", "stats"]).stdout);
+    let before = stats();
+    let told = explain(&["--packet", "10.0.0.10:1234>10.0.0.20:80/tcp,len=1500"]);
+    for line in [
+        "packet: 10.0.0.10 > 10.0.0.20, protocol 6, 1500 bytes of IP\n",
+        "service: delivered to eni-b\n",
+        "mirror, outbound at eni-a: mirrored by tms-demo, rule tmr-out-2\n",
+        "  session tms-demo, priority 1, filter tmf-demo: decided\n",
+        "    rule tmr-out-1, priority 1: drop UDP 0.0.0.0/0 > 0.0.0.0/0 ports 9999/9999: \
+         no match (protocol, destination ports)\n",
+        "    rule tmr-out-2, priority 2: accept TCP 0.0.0.0/0 > 0.0.0.0/0: matched\n",
+        "    rule tmr-out-3, priority 3: accept UDP 0.0.0.0/0 > 0.0.0.0/0: not reached\n",
+        "  target: eni-c (NetworkInterface)\n",
+        "  copy: VNI 10, 10.0.0.10:54963 > 10.0.0.30:4789\n",
+        "1514 bytes with 1464 of the frame\n",
+        "  length: cut from 1500 to 1450 bytes of IP by the path's MTU of 1500 less 50 of encapsulation\n",
+        "also to a jumbo target\n",
+    ] {
+        assert!(told.contains(line), "{line}{told}");
+    }
+    // The same by fields and by bytes.
+    let fields = ["--src", "10.0.0.10", "--dst", "10.0.0.20", "--protocol", "tcp", "--src-port", "1234"];
+    assert_eq!(explain(&[&fields[..], &["--dst-port", "80", "--length", "1500"]].concat()), told);
+    let frame = "02000000000b 02000000000a 0800 450005dc00000000400660d0 0a00000a 0a000014 04d2 0050";
+    let frame = format!("{frame} 0000000000000000 5000 {}", "00".repeat(1500 - 34));
+    assert_eq!(explain(&["--hex", &frame]), told);
+    let dhcp = explain(&["--packet", "10.0.0.10:68>10.0.0.20:67/udp"]);
+    let reason = vswitch::packet::Reason::Dhcp;
+    let lines = format!("not mirrored: dhcp\n  why: {}\n  advice: {}\n", reason.help(), reason.advice());
+    assert!(dhcp.contains(&lines), "{dhcp}");
+    assert_eq!(stats(), before, "no counter moved");
+}
+
+#[test]
+fn the_json_of_explain_has_these_keys() {
+    let daemon = Daemon::start();
+    let packet = ["--packet", "10.0.0.10:1234>10.0.0.20:80/tcp"];
+    let output = daemon.ctl(&[&["--json", "explain", "--eni", "eni-a", "--direction", "out"], &packet[..]].concat());
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    let judged = &answer["mirror"][0];
+    for (value, expected) in [
+        (&answer, "version eni direction packet service mirrored not_judged mirror note"),
+        (&answer["packet"], "source destination protocol length fragment"),
+        (&answer["service"], "verdict to to_connected"),
+        (
+            judged,
+            "direction verdict rule session vni target kept cut reason eni total target_type path_mtu cut_why copy why \
+             advice sessions target_connected",
+        ),
+        (
+            &judged["copy"],
+            "vni source source_port destination destination_port source_mac destination_mac bytes inner_bytes",
+        ),
+        (&judged["sessions"][0], "session priority filter result rules"),
+        (
+            &judged["sessions"][0]["rules"][0],
+            "id priority action protocol source destination source_ports destination_ports result differs",
+        ),
+    ] {
+        assert_eq!(keys(value), expected);
+    }
+}
+
+#[test]
+fn a_packet_that_cannot_be_is_a_usage_error_that_says_how() {
+    let daemon = Daemon::start();
+    let form =
+        "a packet is SOURCE[:PORT]>DESTINATION[:PORT]/PROTOCOL[,len=BYTES], such as 10.0.0.1:1234>10.0.0.2:80/tcp";
+    let both = ["--packet", "10.0.0.10>10.0.0.20/tcp", "--hex", "02"];
+    for (arguments, sentence) in [
+        (&["--packet", "10.0.0.10:1234>10.0.0.20:80"][..], form),
+        (&["--packet", "10.0.0.10:99999>10.0.0.20:80/tcp"], form),
+        (&["--packet", "10.0.0.10:1>10.0.0.20/icmp"], "protocol = icmp: only tcp and udp have ports"),
+        (&["--hex", "0g"], "character 2 is 'g'; a whole Ethernet frame is written in hexadecimal digits"),
+        (&both, "cannot be used with"),
+        (&["--src", "10.0.0.10"], "--dst <DST>"),
+    ] {
+        let output = daemon.ctl(&[&["explain", "--eni", "eni-a", "--direction", "out"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(sentence), "{}", text(&output.stderr));
+    }
+}
+
+/// The shipped files for another region, which the inventory says nothing more about.
+fn of_region(id: &str, regions: &str) -> Folder {
+    let folder = Folder::shipped();
+    for (name, text) in [("vswitch.toml", CONF[0].1), ("inventory.json", CONF[1].1)] {
+        let text = text.replace("id = \"local\"", &format!("id = \"{id}\""));
+        let text = text.replace("regions = \"\"", &format!("regions = \"{regions}\""));
+        let text = text.replace("\"RegionId\": \"local\"", &format!("\"RegionId\": \"{id}\""));
+        std::fs::write(folder.0.join(name), text.replace("  \"JumboMirroring\": true,\n", "")).unwrap();
+    }
+    folder
+}
+
+fn check(folder: &Folder) -> Output {
+    Command::new(VSWITCH).args(["check", "--config"]).arg(folder.0.join("vswitch.toml")).output().unwrap()
+}
+
+#[test]
+fn check_and_the_log_say_what_a_region_can() {
+    let said = |folder: &Folder| text(&check(folder).stdout).lines().next().unwrap_or_default().to_owned();
+    let both = ": jumbo mirroring, targets may be Gateway Load Balancer endpoints";
+    let neither = ": no jumbo mirroring, targets may not be Gateway Load Balancer endpoints";
+    assert_eq!(said(&of_region("us-east-1", "")), format!("# region us-east-1{both}"));
+    assert_eq!(said(&of_region("eu-west-1", "")), format!("# region eu-west-1{neither}"));
+    let unknown = format!("region mars is not in the list of regions (files.regions){neither}");
+    assert_eq!(said(&of_region("mars", "")), format!("# {unknown}"));
+    let daemon = Daemon::start_in(of_region("mars", ""));
+    assert!(daemon.log().contains(&format!("WARN vswitch::control::switch: {unknown}")), "{}", daemon.log());
+    assert!(!Daemon::start().log().contains("WARN"));
+    // A list of one's own, beside the configuration.
+    let folder = of_region("mars", "regions.json");
+    let list = |text: &str| std::fs::write(folder.0.join("regions.json"), text).unwrap();
+    list(r#"{"Regions": [{"RegionId": "mars", "JumboMirroring": true, "Gwlb": true}]}"#);
+    assert_eq!(said(&folder), format!("# region mars{both}"));
+    list(r#"{"Regions": [{"RegionId": "mars", "JumboMirroring": 7}]}"#);
+    let output = check(&folder);
+    let file = folder.0.join("regions.json").display().to_string();
+    let expected = format!(
+        "vswitch: {file}: Regions[0].JumboMirroring = 7: true or false\n\
+         vswitch: {file}: Regions[0].Gwlb: missing; true or false\n"
+    );
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), expected));
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Value, json};
 use vswitch::cli::{self, CtlCommand as Command, ExplainArgs, Vswitchctl};
+use vswitch::control::packet_text::DEFAULT_LENGTH;
 use vswitch::ctl::client::{CtlError, ask};
-use vswitch::ctl::render;
+use vswitch::ctl::{explained, render};
 use vswitch::terminal;
 
 fn main() -> ExitCode {
@@ -35,7 +36,7 @@ fn run(cli: &Vswitchctl) -> Result<ExitCode, CtlError> {
         Command::Session { id } => drop(list(cli, &get(&path("sessions", id.as_deref()))?, render::SESSION)?),
         Command::Explain(packet) => {
             let answer = ask(&cli.socket, Method::POST, "/v1/explain", Some(&query(packet)))?;
-            show(cli, &answer, render::object)?;
+            show(cli, &answer, explained::text)?;
         }
         Command::Stats { check } => {
             let answer = get("/v1/stats")?;
@@ -51,11 +52,19 @@ fn run(cli: &Vswitchctl) -> Result<ExitCode, CtlError> {
 }
 
 fn query(packet: &ExplainArgs) -> Value {
-    json!({
-        "eni": packet.eni, "direction": packet.direction, "source": packet.src, "destination": packet.dst,
-        "protocol": packet.protocol, "source_port": packet.src_port, "destination_port": packet.dst_port,
-        "length": packet.length,
-    })
+    let mut query = json!({ "eni": packet.eni, "direction": packet.direction });
+    if let Some(frame) = &packet.hex {
+        query["hex"] = json!(frame.digits());
+        return query;
+    }
+    let written = packet.packet.as_ref();
+    query["source"] = json!(written.map(|p| p.source).or(packet.src));
+    query["destination"] = json!(written.map(|p| p.destination).or(packet.dst));
+    query["protocol"] = json!(written.map(|p| p.protocol.to_string()).or_else(|| packet.protocol.clone()));
+    query["source_port"] = json!(written.map(|p| p.source_port).or(packet.src_port).unwrap_or(0));
+    query["destination_port"] = json!(written.map(|p| p.destination_port).or(packet.dst_port).unwrap_or(0));
+    query["length"] = json!(written.map(|p| p.length).or(packet.length).unwrap_or(DEFAULT_LENGTH));
+    query
 }
 
 fn path(what: &str, id: Option<&str>) -> String {

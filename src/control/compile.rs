@@ -10,16 +10,13 @@ use crate::classify::rule::Action;
 use crate::classify::{Compiled, TooManyRules};
 use crate::mirror::address_map::AddressMap;
 use crate::mirror::bandwidth::Limit;
-use crate::mirror::cut::CopyLimit;
+use crate::mirror::cut::{CopyLimit, Path, STANDARD_MTU};
 use crate::mirror::session::{MirrorRow, MirrorSource, MirrorTable, Outcome};
 use crate::mirror::snapshot::{Eni, Snapshot, Subnet, Vpc};
 use crate::packet::{Direction, Reason};
 use crate::wire::vxlan::{Endpoints, OuterTemplate};
 use crate::wire::{IpMtu, Mac};
 use crate::worker::placement::{Candidate, place};
-
-/// The largest path MTU of copies in a region without jumbo mirroring.
-const STANDARD_MTU: u16 = 1500;
 
 /// Compiles a validated model. Slots and counters of what existed before are kept; those of what is gone are freed.
 /// `credit` is the number of service packets that an ENI may have under way to other workers; copies have half as much.
@@ -195,10 +192,21 @@ fn table(model: &Model, sessions: &[&Session], direction: Direction) -> Result<M
     })
 }
 
-fn rules_of(filter: &Filter, direction: Direction) -> &[super::model::FilterRule] {
+/// A filter's rules of a direction, in order.
+pub(crate) fn rules_of(filter: &Filter, direction: Direction) -> &[super::model::FilterRule] {
     match direction {
         Direction::Outbound => &filter.egress,
         Direction::Inbound => &filter.ingress,
+    }
+}
+
+/// The way of copies to an ENI on this host.
+pub(crate) const fn path(model: &Model, target: &EniSpec) -> Path {
+    Path {
+        receiver: IpMtu(target.mtu),
+        underlay: None,
+        geneve_options: None,
+        jumbo_mirroring: model.region.jumbo_mirroring,
     }
 }
 
@@ -218,7 +226,8 @@ fn row(model: &Model, registry: &mut Registry, session: &Session, source: usize)
         vni: session.vni,
     };
     let Target::Eni(target) = session.target else {
-        row.gate = row.gate.or(Some(Reason::TargetDown));
+        let refused = matches!(session.target, Target::Gwlbe(_)) && !model.region.gwlb;
+        row.gate = row.gate.or(Some(if refused { Reason::UnsupportedRegion } else { Reason::TargetDown }));
         return row;
     };
     let target = &model.enis[target];
@@ -229,8 +238,7 @@ fn row(model: &Model, registry: &mut Registry, session: &Session, source: usize)
     }
     let slot = registry.enis.claim(&target.id);
     (row.target, row.target_generation) = (slot.slot, slot.generation);
-    let path = if model.region.jumbo_mirroring { target.mtu } else { target.mtu.min(STANDARD_MTU) };
-    row.limit = CopyLimit::new(session.packet_length, IpMtu(path));
+    row.limit = CopyLimit::new(session.packet_length, path(model, target).mtu());
     let ends = Endpoints {
         source_mac: Mac(if spec.subnet == target.subnet { spec.mac } else { there.router_mac }),
         destination_mac: Mac(target.mac),

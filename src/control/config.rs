@@ -87,6 +87,10 @@ fn path(value: &Value) -> Option<PathBuf> {
     text(value).filter(|s| !s.contains('\0')).map(PathBuf::from)
 }
 
+fn path_or_none(value: &Value) -> Option<PathBuf> {
+    if value.as_str() == Some("") { Some(PathBuf::new()) } else { path(value) }
+}
+
 fn file_prefix(value: &Value) -> Option<String> {
     text(value).filter(|s| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
 }
@@ -129,6 +133,8 @@ sections! {
         inventory: PathBuf = "inventory.json".into(), "a path", path;
         /// Filters and sessions.
         mirror: PathBuf = "mirror.json".into(), "a path", path;
+        /// Regions and what they can; empty takes the built-in list.
+        regions: PathBuf = PathBuf::new(), "a path, or \"\" for the built-in list", path_or_none;
     }
     /// Poll-mode workers.
     worker: WorkerConfig {

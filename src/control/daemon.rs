@@ -9,6 +9,7 @@ use tracing::{error, info};
 use super::config::Config;
 use super::fabric::{Fabric, NoFabric};
 use super::ops;
+use super::regions;
 use super::signals::{self, Signals};
 use super::switch::Switch;
 use crate::metrics::server;
@@ -34,10 +35,10 @@ pub fn configuration(path: &Path) -> Result<Config, Failure> {
 /// Every problem found.
 pub fn check(path: &Path) -> Result<(), Failure> {
     let config = configuration(path)?;
-    super::load_model(&config.files.inventory, &config.files.mirror, &config)
+    let model = super::load_model(&config.files.inventory, &config.files.mirror, &config)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let text = toml::to_string(&config).map_err(|e| vec![e.to_string()])?;
-    terminal::print(&text)
+    terminal::print(&format!("# {}\n{text}", regions::describe(&model.region)))
 }
 
 /// Runs until SIGTERM or SIGINT.

@@ -11,8 +11,9 @@ use super::broken::{Broken, reference};
 use super::config::Config;
 use super::enis::enis;
 use super::id::{ALLOWED as ID, is_id};
-use super::model::{Model, Region, Subnet, Vpc};
+use super::model::{Model, Subnet, Vpc};
 use super::raw::{Object, Sink, boolean, text};
+use super::regions::{Regions, region};
 use crate::wire::Mac;
 
 /// The router's MAC in subnets that name none.
@@ -67,19 +68,19 @@ fn host_network(object: &Object<'_>, key: &str) -> Option<Ipv4Net> {
 }
 
 /// Reads an inventory into an otherwise empty model, and which ENIs exist but are broken.
-pub(super) fn read(sink: &Sink, tree: &Value, config: &Config) -> (Model, Broken) {
+pub(super) fn read(sink: &Sink, tree: &Value, config: &Config, regions: &Regions) -> (Model, Broken) {
     let mut model = Model::default();
     let known = ["RegionId", "JumboMirroring", "PlatformCidrs", "Vpcs", "VSwitches", "NetworkInterfaces", "Instances"];
     let Some(root) = Object::new(sink, "", tree, &known, &[]) else {
         return (model, Broken::everything());
     };
     let own = &config.region.id;
-    let region = root.required("RegionId", "a region's id", text).unwrap_or_default();
-    if !region.is_empty() && region != *own {
+    let id = root.required("RegionId", "a region's id", text).unwrap_or_default();
+    if !id.is_empty() && id != *own {
         root.report("RegionId", format!("this process serves region {own} (region.id)"));
     }
-    let jumbo_mirroring = root.optional("JumboMirroring", "true or false", boolean).unwrap_or(true);
-    model.region = Region { id: region, jumbo_mirroring };
+    // What a region can is known by its id; an inventory may say otherwise.
+    model.region = region(regions, id, root.optional("JumboMirroring", "true or false", boolean));
     for (path, value) in root.list("PlatformCidrs") {
         match value.as_str().and_then(|s| s.parse::<Ipv4Net>().ok()) {
             Some(net) if net.trunc() == net => model.platform_cidrs.push(net),

@@ -28,7 +28,7 @@ impl Config {
         let (mut config, variables) = read(&text, &name, environment)?;
         let folder = file.parent().unwrap_or(Path::new(""));
         for (key, path) in config.paths() {
-            if !variables.contains_key(key) {
+            if !variables.contains_key(key) && !path.as_os_str().is_empty() {
                 *path = folder.join(&*path);
             }
         }
@@ -48,10 +48,11 @@ impl Config {
     }
 
     /// Every key that is a path.
-    fn paths(&mut self) -> [(&'static str, &mut PathBuf); 4] {
+    fn paths(&mut self) -> [(&'static str, &mut PathBuf); 5] {
         [
             ("files.inventory", &mut self.files.inventory),
             ("files.mirror", &mut self.files.mirror),
+            ("files.regions", &mut self.files.regions),
             ("ports.socket_dir", &mut self.ports.socket_dir),
             ("ops.socket", &mut self.ops.socket),
         ]
@@ -220,6 +221,7 @@ mod tests {
         let config = config.unwrap();
         assert_eq!(config.files.inventory, folder.join("inventory.json"));
         assert_eq!(config.files.mirror, Path::new("m.json"));
+        assert_eq!(config.files.regions, Path::new(""), "no file stays none");
         assert_eq!(config.ports.socket_dir, folder.join("eni"));
         assert_eq!(config.ops.socket, Path::new("/run/x.sock"));
     }

@@ -3,7 +3,7 @@
 //! The tenant API and the store will stand before [`objects`]; until their issue lands, files take their place.
 
 mod across;
-mod answers;
+pub(crate) mod answers;
 mod broken;
 pub mod compile;
 pub mod config;
@@ -21,8 +21,12 @@ pub mod model;
 mod objects;
 pub mod operations;
 pub mod ops;
+pub mod packet_text;
+#[cfg(test)]
+mod packet_text_tests;
 pub mod quotas;
 pub mod raw;
+pub mod regions;
 pub mod registry;
 mod sessions;
 pub mod signals;
@@ -43,11 +47,12 @@ use broken::Broken;
 use config::Config;
 use model::Model;
 use raw::{Problem, Sink};
+use regions::Regions;
 
-/// Reads and validates inventory and mirror objects.
+/// Reads and validates inventory and mirror objects, and the list of regions if the configuration names one.
 ///
 /// # Errors
-/// Every problem of both files.
+/// Every problem of all files.
 pub fn load_model(inventory: &Path, mirror: &Path, config: &Config) -> Result<Model, Vec<Problem>> {
     let text = |path: &Path| {
         let name = path.display().to_string();
@@ -56,7 +61,9 @@ pub fn load_model(inventory: &Path, mirror: &Path, config: &Config) -> Result<Mo
             Err(e) => (name, Err(format!("cannot be read: {e}"))),
         }
     };
-    parse_model(text(inventory), text(mirror), config)
+    let regions = &config.files.regions;
+    let regions = if regions.as_os_str().is_empty() { built_in_regions() } else { text(regions) };
+    parse_model(text(inventory), text(mirror), regions, config)
 }
 
 /// The same from texts, each with the name that problems mention.
@@ -69,16 +76,22 @@ pub fn model_from_json(
     config: &Config,
 ) -> Result<Model, Vec<Problem>> {
     let named = |name: &str, text: &str| (name.to_owned(), Ok(text.to_owned()));
-    parse_model(named(inventory_name, inventory), named(mirror_name, mirror), config)
+    parse_model(named(inventory_name, inventory), named(mirror_name, mirror), built_in_regions(), config)
 }
 
 type Named = (String, Result<String, String>);
 
-fn parse_model(inventory: Named, mirror: Named, config: &Config) -> Result<Model, Vec<Problem>> {
+fn built_in_regions() -> Named {
+    ("the built-in regions".to_owned(), Ok(regions::BUILT_IN.to_owned()))
+}
+
+fn parse_model(inventory: Named, mirror: Named, regions: Named, config: &Config) -> Result<Model, Vec<Problem>> {
     let (inventory_sink, inventory) = tree(inventory);
     let (mirror_sink, mirror) = tree(mirror);
+    let (regions_sink, regions) = tree(regions);
+    let regions = regions.map_or_else(Regions::new, |tree| regions::read(&regions_sink, &tree));
     let (mut model, broken_enis) = match &inventory {
-        Some(inventory) => inventory::read(&inventory_sink, inventory, config),
+        Some(inventory) => inventory::read(&inventory_sink, inventory, config, &regions),
         None => (Model::default(), Broken::everything()),
     };
     if let Some(mirror) = &mirror {
@@ -86,6 +99,7 @@ fn parse_model(inventory: Named, mirror: Named, config: &Config) -> Result<Model
     }
     let mut problems = inventory_sink.into_problems();
     problems.extend(mirror_sink.into_problems());
+    problems.extend(regions_sink.into_problems());
     if problems.is_empty() { Ok(model) } else { Err(problems) }
 }
 

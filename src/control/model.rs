@@ -36,6 +36,10 @@ pub struct Region {
     pub id: String,
     /// Copies may be longer than 1,500 bytes of IP.
     pub jumbo_mirroring: bool,
+    /// Gateway Load Balancer endpoints may be targets.
+    pub gwlb: bool,
+    /// It is in the list of regions.
+    pub listed: bool,
 }
 
 /// A VPC.

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::packet_text::{self, DEFAULT_LENGTH, PacketText};
+
 use crate::metrics::scrape::Scrape;
 
 /// A packet that `explain` judges.
@@ -13,12 +15,18 @@ pub struct ExplainQuery {
     pub eni: String,
     /// `out` or `in`.
     pub direction: String,
+    /// The whole frame in hexadecimal, instead of all that follows.
+    #[serde(default)]
+    pub hex: Option<String>,
     /// Source address.
-    pub source: std::net::Ipv4Addr,
+    #[serde(default)]
+    pub source: Option<std::net::Ipv4Addr>,
     /// Destination address.
-    pub destination: std::net::Ipv4Addr,
+    #[serde(default)]
+    pub destination: Option<std::net::Ipv4Addr>,
     /// `tcp`, `udp`, `icmp` or a number.
-    pub protocol: String,
+    #[serde(default)]
+    pub protocol: Option<String>,
     /// Source port, for TCP and UDP.
     #[serde(default)]
     pub source_port: u16,
@@ -31,7 +39,44 @@ pub struct ExplainQuery {
 }
 
 const fn default_length() -> u16 {
-    100
+    DEFAULT_LENGTH
+}
+
+/// What `explain` is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A packet of which only some fields matter.
+    Packet(PacketText),
+    /// A frame, byte for byte.
+    Frame(Vec<u8>),
+}
+
+impl ExplainQuery {
+    /// The packet or frame.
+    ///
+    /// # Errors
+    /// One plain sentence.
+    pub fn asked(&self) -> Result<Asked, String> {
+        let fields = (self.source, self.destination, &self.protocol);
+        match (&self.hex, fields) {
+            (Some(hex), (None, None, None)) => {
+                packet_text::frame(hex).map(|f| Asked::Frame(f.0)).map_err(|e| format!("hex: {e}"))
+            }
+            (None, (Some(source), Some(destination), Some(protocol))) => {
+                let packet = PacketText {
+                    source,
+                    destination,
+                    protocol: packet_text::protocol(protocol)?,
+                    source_port: self.source_port,
+                    destination_port: self.destination_port,
+                    length: self.length,
+                };
+                packet.check()?;
+                Ok(Asked::Packet(packet))
+            }
+            _ => Err("source, destination and protocol, or hex instead of them: a packet is needed".to_owned()),
+        }
+    }
 }
 
 /// A running switch.

@@ -64,6 +64,12 @@ impl CopyPairs {
         self.live = live;
     }
 
+    /// These pairs, none of which goes with the next change of the same configuration.
+    fn lasting(&self) -> Self {
+        let now = Instant::now();
+        CopyPairs { live: self.live.clone(), retired: self.retired.keys().map(|pair| (pair.clone(), now)).collect() }
+    }
+
     /// All pairs whose copies may be complained about, the present ones last.
     pub fn iter(&self) -> impl Iterator<Item = &CopyPair> {
         self.retired.keys().chain(&self.live)
@@ -127,6 +133,13 @@ impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
         let slot = Slot { slot, generation: self.generation, counters: Arc::new(PerWorker::<T>::new(self.workers)) };
         self.owners.insert(owner.clone(), slot.clone());
         slot
+    }
+
+    /// The same slots with counters of their own.
+    fn detached(&self) -> Self {
+        let own = |slot: &Slot<PerWorker<T>>| Slot { counters: Arc::new(PerWorker::new(self.workers)), ..slot.clone() };
+        let owners = self.owners.iter().map(|(owner, slot)| (owner.clone(), own(slot))).collect();
+        Slots { owners, free: self.free.clone(), ..*self }
     }
 
     /// Frees the slots of all owners but those that `keep` names; returns the counters of those that went.
@@ -238,6 +251,20 @@ impl Registry {
             (*writer, *bucket) = (worker, Arc::new(bucket.twin()));
         }
         bucket.clone()
+    }
+
+    /// A registry with which the same model compiles to the same snapshot, version and all, with counters of its own:
+    /// whatever runs through that snapshot moves nothing of the running one.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Registry {
+            enis: self.enis.detached(),
+            rows: self.rows.detached(),
+            placement: self.placement.clone(),
+            copy_pairs: self.copy_pairs.lasting(),
+            version: self.version.saturating_sub(1),
+            ..Registry::new(self.workers)
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::config::Config;
 use super::fabric::{Fabric, WorkerView};
 use super::load_model;
 use super::model::{EniSpec, Model};
+use super::regions;
 use super::registry::Registry;
 
 /// What is applied.
@@ -48,6 +49,9 @@ impl Switch {
         let (inventory, mirror): (&PathBuf, &PathBuf) = (&self.config.files.inventory, &self.config.files.mirror);
         let model = load_model(inventory, mirror, &self.config)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        if !model.region.listed {
+            tracing::warn!("{}", regions::describe(&model.region));
+        }
         self.apply(model)
     }
 

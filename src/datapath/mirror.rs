@@ -91,7 +91,8 @@ fn never_mirrored(snapshot: &Snapshot, direction: Direction, headers: &Headers) 
     snapshot.is_platform(remote).then_some(Reason::Platform)
 }
 
-fn key(headers: &Headers) -> Key {
+/// What rules see of a packet.
+pub(crate) fn key(headers: &Headers) -> Key {
     let ip = &headers.ip;
     Key { src: ip.source, dst: ip.destination, protocol: ip.protocol, ports: ip.ports() }
 }

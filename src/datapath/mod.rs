@@ -16,6 +16,7 @@ mod arp;
 mod copies;
 mod env;
 mod fragments;
+pub mod fuzz;
 mod mirror;
 mod police;
 mod ring;
@@ -27,6 +28,7 @@ mod tx;
 mod tests;
 
 pub use env::{Delivery, Env, FLAT_COPY, Verdict};
+pub(crate) use mirror::key;
 
 use copies::Copies;
 

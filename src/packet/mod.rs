@@ -6,6 +6,8 @@ pub mod fragments;
 pub mod headers;
 pub mod heap;
 pub mod reason;
+#[cfg(test)]
+mod reason_table;
 
 pub use buf::{Exhausted, Meta, PacketBuf};
 pub use burst::{BURST, Burst, Lanes};

@@ -88,7 +88,10 @@ impl Env for HeapEnv {
     fn copy(&mut self, source: &HeapBuf, outer: &[u8; OUTER], keep: usize) -> Result<HeapBuf, Exhausted> {
         self.buffer()?;
         let mut bytes = outer.to_vec();
-        bytes.extend_from_slice(&source.bytes()[..keep.min(source.len())]);
+        for segment in source.segments() {
+            let left = (OUTER + keep).saturating_sub(bytes.len());
+            bytes.extend_from_slice(&segment[..segment.len().min(left)]);
+        }
         let mut copy = HeapBuf::new(bytes);
         copy.set_meta(Meta { copy: 1, ..Meta::default() });
         Ok(if keep > FLAT_COPY { copy.sharing_with(source) } else { copy })

@@ -1,100 +1,211 @@
-//! `vswitchctl explain`: a made-up packet through a private copy of the configuration. No counter of the running
-//! switch moves.
+//! `vswitchctl explain`: one packet on the packet's own way, through the running configuration with counters of its
+//! own. No counter of the running switch moves.
+
+use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
 use super::env::HeapEnv;
 use super::verdicts::judgement;
-use super::{find, pass};
+use super::{copied, find, made_up, pass, tried};
 use crate::control::compile::compile;
-use crate::control::model::Model;
-use crate::control::operations::ExplainQuery;
+use crate::control::model::{EniSpec, Model};
+use crate::control::operations::{Asked, ExplainQuery};
 use crate::control::registry::Registry;
-use crate::datapath::Verdict;
+use crate::datapath::{Verdict, run_crossed};
 use crate::mirror::snapshot::{Eni, Snapshot};
-use crate::packet::{Burst, Direction, Reason};
-use crate::wire::{Mac, checksum, ethernet, ipv4};
+use crate::packet::headers::{Kind, parse};
+use crate::packet::{Burst, Direction, Headers, HeapBuf, PacketBuf, Reason};
+use crate::wire::{be16, ethernet};
 
-/// Judges a packet as if all guests were connected.
+const NOTE: &str = "as if all guests were connected and idle; a copy keeps at most PacketLength bytes of the IPv4 \
+                    packet (64 to 8500, default 1500), also to a jumbo target";
+
+/// Judges a packet as if all guests were connected. `registry` goes with the model and has counters of its own.
 ///
 /// # Errors
 /// One plain sentence: what about the question makes no sense.
-pub fn explain(model: &Model, query: &ExplainQuery) -> Result<Value, String> {
-    let mut registry = Registry::new(1);
-    let snapshot = compile(model, &mut registry, 1).map_err(|e| e.to_string())?;
+pub fn explain(model: &Model, mut registry: Registry, credit: u32, query: &ExplainQuery) -> Result<Value, String> {
+    let snapshot = compile(model, &mut registry, credit).map_err(|e| e.to_string())?;
     let eni = find(&snapshot, &query.eni)?;
     let direction = match &*query.direction {
         "out" => Direction::Outbound,
         "in" => Direction::Inbound,
         other => return Err(format!("direction = {other}: in or out")),
     };
-    let frame = frame(&snapshot, eni, direction, query)?;
-    let (mut env, mut burst) = (HeapEnv::default(), Burst::default());
-    pass(&mut env, &snapshot, eni, direction, frame, &mut burst);
-    // Null until the datapath says what it was.
-    let mut service = json!({ "verdict": null });
-    for (_, verdict) in &env.verdicts {
-        let ended = |word, reason: &Reason| json!({ "verdict": word, "reason": reason.label(), "why": reason.help() });
-        match verdict {
-            Verdict::Dropped(reason) => service = ended("dropped", reason),
-            Verdict::Consumed(reason) => service = ended("consumed", reason),
-            Verdict::Delivered => service = json!({ "verdict": "delivered" }),
-            _ => {}
-        }
+    let frame = match query.asked()? {
+        Asked::Packet(packet) => made_up::frame(&snapshot, eni, direction, &packet),
+        Asked::Frame(frame) => frame,
+    };
+    if direction == Direction::Inbound {
+        could_arrive(model, eni, &frame)?;
     }
-    let mirror: Vec<Value> = env.verdicts.iter().filter_map(|(_, v)| judgement(&snapshot, &env.verdicts, v)).collect();
-    let note = "a copy keeps at most PacketLength bytes of the IPv4 packet (default 1500, also to a jumbo target)";
-    Ok(json!({ "service": service, "mirror": mirror, "note": note }))
+    let mut headers = Headers::default();
+    let parsed = parse(&frame, &mut headers) == Ok(Kind::Ipv4);
+    // More fragments follow, or this is not the first (RFC 791).
+    let fragment = be16(&frame, 20).is_some_and(|word| word & 0x3fff != 0);
+    let mut env = HeapEnv { worker: eni.worker, ..HeapEnv::default() };
+    go(&mut env, &snapshot, eni, direction, frame);
+    let all =
+        Told { model, snapshot: &snapshot, eni, direction, headers: parsed.then_some(headers), fragment, env: &env };
+    let mirror: Vec<Value> = env.verdicts.iter().filter_map(|(_, v)| all.mirror(v)).collect();
+    Ok(json!({
+        "version": snapshot.version,
+        "eni": &*eni.id,
+        "direction": direction.label(),
+        "packet": all.packet(),
+        "service": all.service(),
+        "mirrored": mirror.iter().any(|m| m["verdict"] == "mirrored"),
+        "not_judged": all.not_judged(mirror.is_empty()),
+        "mirror": mirror,
+        "note": NOTE,
+    }))
 }
 
-fn frame(snapshot: &Snapshot, eni: &Eni, direction: Direction, query: &ExplainQuery) -> Result<Vec<u8>, String> {
-    let protocol = match &*query.protocol.to_ascii_lowercase() {
-        "icmp" => ipv4::protocol::ICMP,
-        "tcp" => ipv4::protocol::TCP,
-        "udp" => ipv4::protocol::UDP,
-        number => number.parse().map_err(|_| format!("protocol = {number}: tcp, udp, icmp or a number below 256"))?,
-    };
-    let header = match protocol {
-        ipv4::protocol::TCP => 20,
-        ipv4::protocol::UDP | ipv4::protocol::ICMP => 8,
-        _ => 0,
-    };
-    let least = (ipv4::MIN_HEADER + header) as u16;
-    if query.length < least {
-        return Err(format!("length = {}: such a packet has at least {least} bytes", query.length));
+/// The packet's way to its end, over the rings between workers too.
+fn go(env: &mut HeapEnv, snapshot: &Snapshot, eni: &Eni, direction: Direction, frame: Vec<u8>) {
+    let mut burst = Burst::<HeapBuf>::default();
+    pass(env, snapshot, eni, direction, frame, &mut burst);
+    while let Some((worker, buf)) = env.crossed.pop() {
+        env.worker = worker;
+        burst.bufs.push(Some(buf));
+        run_crossed(env, snapshot, &mut burst);
     }
-    let router = snapshot.subnets.get(eni.subnet).map_or(Mac::default(), |s| s.router_mac);
-    let peer = match direction {
-        Direction::Outbound => query.destination,
-        Direction::Inbound => query.source,
+}
+
+/// A packet that is delivered to an ENI has its MAC and one of its addresses: no switch would bring it another.
+fn could_arrive(model: &Model, eni: &Eni, frame: &[u8]) -> Result<(), String> {
+    let Some(spec) = model.enis.iter().find(|e| e.id == eni.id) else {
+        return Ok(());
     };
-    let peer = snapshot.local(eni.vpc, peer.to_bits());
-    let peer_mac = peer.filter(|p| p.subnet == eni.subnet).map_or(router, |p| p.mac);
-    let (to, from) = match direction {
-        Direction::Outbound => (peer_mac, eni.mac),
-        Direction::Inbound => (eni.mac, peer_mac),
-    };
-    let mut frame = vec![0u8; ethernet::HEADER + usize::from(query.length)];
-    ethernet::set_addresses(&mut frame, to, from);
-    frame[12..14].copy_from_slice(&ethernet::ethertype::IPV4.to_be_bytes());
-    let (_, packet) = frame.split_at_mut(ethernet::HEADER);
-    packet[0] = 0x45;
-    packet[2..4].copy_from_slice(&query.length.to_be_bytes());
-    packet[8] = 64;
-    packet[9] = protocol;
-    packet[12..16].copy_from_slice(&query.source.octets());
-    packet[16..20].copy_from_slice(&query.destination.octets());
-    let sum = checksum::finish(checksum::sum(&packet[..20]));
-    packet[10..12].copy_from_slice(&sum.to_be_bytes());
-    if protocol == ipv4::protocol::TCP || protocol == ipv4::protocol::UDP {
-        packet[20..22].copy_from_slice(&query.source_port.to_be_bytes());
-        packet[22..24].copy_from_slice(&query.destination_port.to_be_bytes());
+    if let Some(mac) = ethernet::destination(frame).filter(|mac| *mac != eni.mac) {
+        return Err(format!(
+            "destination MAC {mac}: ENI {} has {}; a frame to another MAC is never delivered to it",
+            eni.id, eni.mac
+        ));
     }
-    match protocol {
-        ipv4::protocol::TCP => packet[32] = 0x50,
-        ipv4::protocol::UDP => packet[24..26].copy_from_slice(&(query.length - 20).to_be_bytes()),
-        ipv4::protocol::ICMP => packet[20] = 8,
-        _ => {}
+    let mut headers = Headers::default();
+    if parse(frame, &mut headers) != Ok(Kind::Ipv4) || eni.has_address(headers.ip.destination) {
+        return Ok(());
     }
-    Ok(frame)
+    Err(format!(
+        "destination = {}: ENI {} has {}; a packet to another address is never delivered to it",
+        Ipv4Addr::from_bits(headers.ip.destination),
+        eni.id,
+        addresses(spec)
+    ))
+}
+
+fn addresses(spec: &EniSpec) -> String {
+    let all = std::iter::once(&spec.primary).chain(&spec.secondaries);
+    all.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// All that the datapath told about the packet.
+struct Told<'a> {
+    model: &'a Model,
+    snapshot: &'a Snapshot,
+    eni: &'a Eni,
+    direction: Direction,
+    /// Of the packet, if it is sound IPv4.
+    headers: Option<Headers>,
+    /// It is one.
+    fragment: bool,
+    env: &'a HeapEnv,
+}
+
+impl Told<'_> {
+    fn packet(&self) -> Value {
+        self.headers.map_or(Value::Null, |headers| {
+            let ip = headers.ip;
+            json!({
+                "source": Ipv4Addr::from_bits(ip.source), "destination": Ipv4Addr::from_bits(ip.destination),
+                "protocol": ip.protocol, "length": ip.total, "fragment": self.fragment,
+            })
+        })
+    }
+
+    fn service(&self) -> Value {
+        // Null until the datapath says what it was.
+        let mut service = json!({ "verdict": null });
+        for (_, verdict) in &self.env.verdicts {
+            let ended = |word, reason: &Reason| {
+                json!({
+                    "verdict": word, "reason": reason.label(), "why": reason.help(), "advice": reason.advice(),
+                    "stage": reason.stage().filter(|_| word == "dropped").map(|s| s.label()),
+                })
+            };
+            match verdict {
+                Verdict::Dropped(reason) => service = ended("dropped", reason),
+                Verdict::Consumed(reason) => service = ended("consumed", reason),
+                Verdict::Delivered => {
+                    let taken = self.env.queued.iter().find(|(_, buf)| buf.meta().copy == 0);
+                    let to = taken.and_then(|(slot, _)| self.snapshot.eni(*slot));
+                    service = json!({ "verdict": "delivered", "to": to.map(|to| &*to.id) });
+                }
+                _ => {}
+            }
+        }
+        service
+    }
+
+    /// Why the mirror stage said nothing.
+    fn not_judged(&self, nothing: bool) -> Option<String> {
+        let is_source = self.eni.mirror.is_some();
+        nothing.then(|| match is_source {
+            true => "what ends at admission or at security, and what is not delivered, is never mirrored".to_owned(),
+            false => format!("no enabled session has {} as a source", self.eni.id),
+        })
+    }
+
+    /// The source at whose end something was judged.
+    fn source(&self, verdict: &Verdict) -> Option<&Eni> {
+        match verdict {
+            Verdict::Matched { source, .. } | Verdict::Refused { source, .. } => self.snapshot.eni(*source),
+            Verdict::Excluded(_, Reason::Copy) => {
+                let copy = self.env.queued.iter().find(|(_, buf)| buf.meta().copy == 1);
+                copy.and_then(|(slot, _)| self.snapshot.eni(*slot))
+            }
+            Verdict::Excluded(d, _) | Verdict::Unmatched(d) if *d == self.direction => Some(self.eni),
+            _ => self.snapshot.local(self.eni.vpc, self.headers?.ip.destination),
+        }
+    }
+
+    /// What was judged at one end of the packet, with all that led to it.
+    fn mirror(&self, verdict: &Verdict) -> Option<Value> {
+        let mut value = judgement(self.snapshot, &self.env.verdicts, verdict)?;
+        let source = self.source(verdict);
+        value["eni"] = json!(source.map(|s| &*s.id));
+        let mut asked = self.headers;
+        let (why, advice) = match verdict {
+            Verdict::Excluded(_, reason) => {
+                asked = asked.filter(|_| *reason == Reason::FragmentOrphan);
+                (reason.help().to_owned(), reason.advice())
+            }
+            Verdict::Unmatched(_) => (
+                "No rule of the source's sessions matches.".to_owned(),
+                "Add an accept rule for such packets to a session's filter; a filter without rules mirrors nothing.",
+            ),
+            Verdict::Refused { .. } => (
+                "A drop rule matches: the search ends there, also for the sessions that come later.".to_owned(),
+                "Put an accept rule with a smaller priority before it, if such packets are wanted.",
+            ),
+            Verdict::Matched { direction, kept, .. } => {
+                let skip = self.env.verdicts.iter().find_map(|(_, v)| match v {
+                    Verdict::Skipped(d, reason) if d == direction => Some(*reason),
+                    _ => None,
+                });
+                copied::tell(&mut value, self.model, self.env, source, (*kept, self.headers.map_or(0, |h| h.ip.total)));
+                skip.map_or((String::new(), ""), |reason| (reason.help().to_owned(), reason.advice()))
+            }
+            _ => return None,
+        };
+        let said = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
+        (value["why"], value["advice"]) = (said(&why), said(advice));
+        let index = source.and_then(|source| self.model.enis.iter().position(|e| e.id == source.id));
+        let direction = if value["direction"] == "outbound" { Direction::Outbound } else { Direction::Inbound };
+        value["sessions"] =
+            index.map_or(Value::Null, |index| tried::sessions(self.model, index, direction, asked.as_ref()));
+        Some(value)
+    }
 }

@@ -1,12 +1,17 @@
 //! `vswitch replay`: recorded packets through the very same datapath, without root or hugepages, always with the same
 //! outcome.
 
+mod copied;
 pub mod env;
 pub mod explain;
+#[cfg(test)]
+mod explain_tests;
 pub mod fuzz;
+mod made_up;
 pub mod pcap;
 #[cfg(test)]
 mod tests;
+mod tried;
 mod verdicts;
 
 use std::io::Write;

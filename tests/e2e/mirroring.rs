@@ -89,6 +89,40 @@ fn jumbo_copies_are_whole_up_to_8450_bytes() {
 }
 
 #[test]
+fn frames_of_8514_bytes_pass_both_ways_copies_fit_their_targets_and_explain_knew() {
+    // What eni-0 sends and gets goes to a jumbo target, the same of eni-1 to one of MTU 1500.
+    let sessions = vec![(vec![0], 2, 8500), (vec![1], 3, 8500)];
+    let switch = Setup { enis: 4, mtu: 8500, small: vec![3], sessions, ..Setup::default() }.start();
+    let mut ends = [switch.guest(0), switch.guest(1)];
+    let (mut jumbo, mut small) = (switch.guest(2), switch.guest(3));
+    for (total, from) in [64, 1449, 1450, 1451, 8449, 8450, 8451, 8500].into_iter().flat_map(|n| [(n, 0), (n, 1)]) {
+        let frame = numbered(from, 1 - from, total as u64, 14 + total);
+        send(&mut ends[from], &frame);
+        assert_eq!(ends[1 - from].receive(PATIENCE).expect("lost"), frame);
+        let (large, cut) = (jumbo.receive(PATIENCE).expect("copy lost"), small.receive(PATIENCE).expect("copy lost"));
+        assert_eq!(large[50..], frame[..14 + total.min(8450)], "{total}");
+        assert_eq!(cut[50..], frame[..14 + total.min(1450)], "{total}");
+        // The copies are those that explain describes: sent by one end, got by the other.
+        let (source, destination) = (10 + from, 11 - from);
+        let port = 1024 + total % 1000;
+        let packet = format!("10.0.0.{source}:{port}>10.0.0.{destination}:2000/udp,len={total}");
+        let told =
+            switch.ctl_json(&["explain", "--eni", &format!("eni-{from}"), "--direction", "out", "--packet", &packet]);
+        for (judged, eni) in told["mirror"].as_array().unwrap().iter().zip([from, 1 - from]) {
+            let copy = if eni == 0 { &large } else { &cut };
+            let ip = format!("10.0.0.{}", 10 + eni);
+            assert_eq!(judged["eni"], format!("eni-{eni}"));
+            assert_eq!((&judged["copy"]["source"], &judged["copy"]["bytes"]), (&ip.into(), &copy.len().into()));
+            let port = u16::from_be_bytes([copy[34], copy[35]]);
+            assert_eq!((&judged["copy"]["vni"], &judged["copy"]["source_port"]), (&(10 + eni).into(), &port.into()));
+            assert_eq!(judged["target_connected"], true);
+        }
+    }
+    let cuts = |session: &str| switch.metric("vswitch_mirror_cut_total", &[session, "cause=\"path_mtu\""]);
+    assert_eq!((cuts("session=\"s-0\""), cuts("session=\"s-1\"")), (4, 10));
+}
+
+#[test]
 fn a_target_that_takes_nothing_costs_service_nothing() {
     let switch = Setup { sessions: vec![(vec![0], 2, 1500)], ..Setup::default() }.start();
     let (mut a, mut b, mut c) = (switch.guest(0), switch.guest(1), switch.guest(2));

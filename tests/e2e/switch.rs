@@ -45,6 +45,8 @@ impl Drop for Folder {
 pub struct Setup {
     pub enis: usize,
     pub mtu: u16,
+    /// ENIs whose MTU is 1500 nonetheless.
+    pub small: Vec<usize>,
     pub queue_pairs: u8,
     pub server_mode: bool,
     pub workers: u16,
@@ -62,6 +64,7 @@ impl Default for Setup {
         Setup {
             enis: 3,
             mtu: 1500,
+            small: Vec::new(),
             queue_pairs: 1,
             server_mode: false,
             workers: 1,
@@ -89,11 +92,15 @@ pub fn free_port() -> u16 {
 }
 
 impl Setup {
+    fn mtu_of(&self, eni: usize) -> u16 {
+        if self.small.contains(&eni) { 1500 } else { self.mtu }
+    }
+
     pub fn inventory(&self) -> Value {
         let mut enis: Vec<Value> = (0..self.enis)
             .map(|n| {
                 json!({
-                    "NetworkInterfaceId": format!("eni-{n}"), "VSwitchId": "vsw-1", "Mtu": self.mtu,
+                    "NetworkInterfaceId": format!("eni-{n}"), "VSwitchId": "vsw-1", "Mtu": self.mtu_of(n),
                     "MacAddress": format!("02:00:00:00:00:{:02x}", 10 + n),
                     "PrivateIpAddress": format!("10.0.0.{}", 10 + n), "QueuePairs": self.queue_pairs,
                 })
@@ -268,7 +275,7 @@ impl Switch {
         let mut config = PortConfig::new(self.folder.0.join(format!("eni-{eni}.sock")));
         config.role = if self.setup.server_mode { Role::Client } else { Role::Server };
         config.queue_pairs = self.setup.queue_pairs;
-        config.mtu = self.setup.mtu;
+        config.mtu = self.setup.mtu_of(eni);
         config
     }
 

@@ -2,6 +2,7 @@
 
 mod admit;
 mod bandwidth;
+mod cuts;
 mod fragments;
 mod mirror;
 mod oracle;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::world::*;
+use crate::control::model::Target;
 use crate::mirror::bandwidth::Bandwidth;
 use crate::packet::reason::Class;
 use crate::packet::{Direction, Reason};
@@ -111,6 +112,18 @@ fn every_reason_is_brought_about() {
     world.model.sessions[0].locked = true;
     world.recompile();
     world.send(A, std::slice::from_ref(&good));
+    moved(&world, &mut seen);
+    // An endpoint where there may be none.
+    world.model.sessions[0].locked = false;
+    world.model.sessions[0].target = Target::Gwlbe("gwlbe-1".to_owned());
+    world.model.region.gwlb = false;
+    world.recompile();
+    world.send(A, std::slice::from_ref(&good));
+    assert_eq!(world.skips(Reason::UnsupportedRegion), 1);
+    world.model.region.gwlb = true;
+    world.recompile();
+    world.send(A, std::slice::from_ref(&good));
+    assert_eq!(world.skips(Reason::UnsupportedRegion), 1);
     moved(&world, &mut seen);
     let mut world = World::new(&to_c.replace("\"eni-c\"", "\"eni-x\""));
     world.send(A, std::slice::from_ref(&good));
