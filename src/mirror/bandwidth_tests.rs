@@ -169,6 +169,10 @@ fn nothing_is_rounded_away_and_nothing_overflows() {
     assert!(!levels.service(1));
     fast.keep(levels);
     assert!(comes(&fast, 6, 50, false) && !comes(&fast, 6, 1, false));
+    // What is earned in this gap is 2⁶⁴ units: more than full, and not nothing.
+    let wraps = fresh(Bandwidth { bps: 1 << 38, burst: MIN_BURST });
+    while comes(&wraps, 0, 1000, false) {}
+    assert!(comes(&wraps, 1 << 26, MIN_BURST, false));
     // Centuries later both are full, and no fuller.
     for limit in [&slow, &fast] {
         let full = fresh(Bandwidth { bps: 1, burst: if std::ptr::eq(limit, &slow) { MIN_BURST } else { MAX_BURST } });

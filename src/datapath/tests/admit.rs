@@ -34,6 +34,15 @@ fn malformed_frames_have_their_reasons() {
     dropped(|f| f[38..40].copy_from_slice(&7u16.to_be_bytes()), Reason::BadL4Header);
     dropped(|f| f[38..40].copy_from_slice(&29u16.to_be_bytes()), Reason::BadL4Header);
     dropped(|f| f[23] = 6, Reason::BadL4Header);
+    // Options that reach beyond the packet, or leave too little behind them; lengths from nothing to everything.
+    dropped(|f| f[14] = 0x4f, Reason::BadIpLength);
+    dropped(|f| f[14] = 0x4b, Reason::BadL4Header);
+    dropped(|f| f[16..18].fill(0), Reason::BadIpLength);
+    dropped(|f| f[16..18].fill(0xff), Reason::BadIpLength);
+    // Nothing but zero bytes, from anywhere on.
+    dropped(|f| f.fill(0), Reason::BadEthertype);
+    dropped(|f| f[14..].fill(0), Reason::BadIpHeader);
+    dropped(|f| f[15..].fill(0), Reason::BadIpLength);
 }
 
 #[test]
