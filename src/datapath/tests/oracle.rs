@@ -79,11 +79,11 @@ fn packet() -> impl Strategy<Value = (bool, u8, u16, u16, bool)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
-    /// 1,500 configurations with 20 packets each.
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    /// 2,000 configurations with 100 packets each.
     #[test]
     fn mirrors_what_the_oracle_says(
-        config in configuration(), packets in proptest::collection::vec(packet(), 20)
+        config in configuration(), packets in proptest::collection::vec(packet(), 100)
     ) {
         let mut world = World::new(&config);
         let (a, b, d) = (world.eni(A), world.eni(B), world.eni(D));
