@@ -1,7 +1,8 @@
 #!/bin/bash
 # All tests, from nothing: packages, Rust, hugepages, build, checks. As root on Debian 12.
 #   ci/test.sh           everything
-#   ci/test.sh --quick   the same without QEMU, the minute of fuzzing and the short race
+#   ci/test.sh --quick   under 8 minutes from a cold build: without QEMU, the minute of fuzzing, the short race, the peers'
+#                        own tests and the end-to-end tests that take long, and the demo's build is optimised less
 set -euo pipefail
 # shellcheck source=ci/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -74,10 +75,32 @@ pure_tests() { cargo test --locked --quiet -p vswitch --no-default-features; }
 
 build_programs() { cargo build --locked --quiet --workspace --bins; }
 
-guest_tests() { cargo test --locked --quiet -p dpdk-sys -p vswitch-perf; }
+guest_tests() {
+    local only=()
+    $QUICK && only=(--lib)
+    cargo test --locked --quiet -p dpdk-sys -p vswitch-perf "${only[@]}"
+}
 
 # One test at a time: EAL, cores and hugepages are one per machine.
-dpdk_tests() { cargo test --locked --quiet -p vswitch -- --test-threads=1; }
+dpdk_tests() {
+    if ! $QUICK; then
+        cargo test --locked --quiet -p vswitch -- --test-threads=1
+        return
+    fi
+    # The unit tests ran without DPDK a moment ago; these modules wait for seconds, by what they test.
+    local slow=(hostile signals bandwidth ports rings second_opinion reload)
+    cargo test --locked --quiet -p vswitch --test dpdk_door -- --test-threads=1 &&
+        cargo test --locked --quiet -p vswitch --test e2e -- --test-threads=1 "${slow[@]/#/--skip=}"
+}
+
+# Link-time optimisation is half of the build, and shows nothing that a test looks at.
+demo() {
+    if $QUICK; then
+        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 bash ci/demo.sh
+    else
+        bash ci/demo.sh
+    fi
+}
 
 fuzz() { VSWITCH_FUZZ_SECONDS=$1 cargo test --locked --quiet -p vswitch --no-default-features --test fuzz_smoke; }
 
@@ -99,7 +122,7 @@ step "loom: publication" loom
 step "build, with DPDK" build_programs
 step "bindings and guest tests" guest_tests
 step "EAL and end-to-end tests" dpdk_tests
-step "demo" bash ci/demo.sh
+step "demo" demo
 if $QUICK; then skip "demo with QEMU"; else step "demo with QEMU" bash ci/demo.sh --qemu; fi
 if $QUICK; then skip "short race"; else step "short race" short_race; fi
 step_table
