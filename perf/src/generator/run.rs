@@ -50,6 +50,8 @@ pub struct Outcome {
     pub wrong: (Vec<String>, u64),
     /// TSC cycles from sending to arrival, of the stamped frames inside the window.
     pub latency: Histogram<u64>,
+    /// Frames that were due until nothing more was sent, where a rate was set.
+    pub due: Option<u64>,
     /// TSC cycles a second.
     pub hz: f64,
     /// It was asked to stop before its end.
@@ -79,10 +81,12 @@ impl Outcome {
         if self.seconds > 0.0 { packets as f64 / self.seconds / 1e6 } else { 0.0 }
     }
 
-    /// Service packets that were lost from the first frame to the quiet end, as a share of those sent.
+    /// Service packets that were lost from the first frame to the quiet end, as a share of those sent; at a fixed rate of
+    /// those that were due, since what a full ring does not take is lost to the guest as well.
     #[must_use]
     pub fn lost_share(&self) -> f64 {
-        self.total.sent.saturating_sub(self.total.arrived) as f64 / self.total.sent.max(1) as f64
+        let offered = self.due.unwrap_or(0).max(self.total.sent);
+        offered.saturating_sub(self.total.arrived) as f64 / offered.max(1) as f64
     }
 
     /// Share of the time during which the senders' rings were full: below 0.2 the generator is the bottleneck.
@@ -113,6 +117,8 @@ pub struct Course {
     until: u64,
     opened: Option<(u64, Counts)>,
     window: Option<(f64, Counts, Histogram<u64>)>,
+    /// Frames that were due when the window closed.
+    due: Option<u64>,
     /// When the drain began, and when something last moved.
     drain: Option<(u64, u64)>,
     /// Turns of the drain in which nothing moved.
@@ -138,6 +144,7 @@ impl Course {
             until: begin + cycles(pace.warmup + pace.measure),
             opened: None,
             window: None,
+            due: None,
             drain: None,
             idle: 0,
             interrupted: false,
@@ -166,6 +173,7 @@ impl Course {
                 let seconds = (now - start) as f64 / self.hz;
                 (seconds, engine.counts().since(&before), engine.take_latency())
             });
+            self.due = self.pace.rate.map(|rate| ((now - self.begin) as f64 / self.hz * rate) as u64);
             engine.allow(0);
             self.drain = Some((now, now));
             return true;
@@ -207,6 +215,7 @@ impl Course {
             copies,
             wrong: engine.wrong(),
             latency,
+            due: self.due,
             hz: self.hz,
             interrupted: self.interrupted,
         }

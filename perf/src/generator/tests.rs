@@ -188,3 +188,14 @@ fn a_blocked_collector_takes_nothing_and_a_limit_is_kept() {
     assert_eq!(bench.engine.counts().sent, 6);
     assert_eq!(bench.engine.outstanding(), 6);
 }
+
+#[test]
+fn what_a_full_ring_does_not_take_at_a_fixed_rate_is_lost() {
+    use std::time::Duration;
+    let mut bench = bench(false, 0);
+    let pace = Pace { warmup: Duration::ZERO, measure: Duration::from_millis(100), rate: Some(100_000.0) };
+    // Nobody takes anything: two rings of 64 fill, and the other 9,872 frames were due in vain.
+    let outcome = run(&mut bench.engine, &pace, &|| false);
+    assert_eq!(outcome.total.sent, 128);
+    assert!(outcome.due.is_some_and(|due| due >= 10_000) && outcome.lost_share() > 0.99, "{:?}", outcome.due);
+}
