@@ -6,6 +6,7 @@ use std::process::Command;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
+// These files belong to the library; here only the shape of the command line is needed.
 #[allow(dead_code, missing_docs)]
 #[path = "src/cli.rs"]
 mod cli;

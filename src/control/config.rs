@@ -282,15 +282,6 @@ mod tests {
     }
 
     #[test]
-    fn an_eni_s_credit_leaves_room_in_a_ring() {
-        assert!(load("[worker]\nring_size = 64\n[ports]\ncredit = 32\n", &[]).is_ok());
-        for toml in ["[ports]\ncredit = 513\n", "[worker]\nring_size = 1023\n"] {
-            let lines = load(toml, &[]).unwrap_err();
-            assert!(lines[0].contains("at most half of worker.ring_size"), "{lines:?}");
-        }
-    }
-
-    #[test]
     fn a_file_that_is_not_toml_says_where() {
         let lines = load("[worker\n", &[]).unwrap_err();
         assert_eq!(lines.len(), 1);

@@ -6,7 +6,8 @@ use hdrhistogram::Histogram;
 
 use super::engine::{Counts, Engine};
 use super::live;
-use crate::sys::cpu::{tsc, tsc_hz};
+use crate::sys::cpu::tsc;
+use crate::sys::tsc::hertz;
 use crate::traffic::Seen;
 
 /// Turns between two looks at the clock, of an engine with a thread of its own.
@@ -225,7 +226,7 @@ impl Course {
 /// Runs the engine on the calling thread. `stop` is asked every few microseconds.
 pub fn run(engine: &mut Engine, pace: &Pace, stop: &dyn Fn() -> bool) -> Outcome {
     let turns = if pace.rate.is_some() { LOOK_PACED } else { LOOK };
-    let mut course = Course::new(pace, tsc_hz(), engine);
+    let mut course = Course::new(pace, hertz(), engine);
     while course.step(engine, turns) {
         live::publish(engine);
         if stop() {

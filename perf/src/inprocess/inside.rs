@@ -20,7 +20,8 @@ use super::outside::{Answer, Question, Set};
 use crate::contender::{Job, vswitch_files};
 use crate::generator::{Course, Engine, Outcome, Pace, PolledPort};
 use crate::measure::{Mirroring, no_memory};
-use crate::sys::cpu::{tsc, tsc_hz};
+use crate::sys::cpu::tsc;
+use crate::sys::tsc::hertz;
 use crate::traffic::Sampling;
 
 /// Longest wait for a port to be served.
@@ -115,7 +116,7 @@ fn aside(pace: Pace) -> (Box<dyn FnMut() + Send>, Line) {
     let (engine, engines) = channel::<Engine>();
     let (tell, done) = channel();
     let mut running: Option<(Engine, Course)> = None;
-    let hz = tsc_hz();
+    let hz = hertz();
     let cycles = Arc::new(AtomicU64::new(0));
     let work = move || {
         let Some((engine, course)) = &mut running else {

@@ -1,7 +1,6 @@
 //! CPUs: where a thread runs, and the time-stamp counter.
 
 use std::io;
-use std::time::{Duration, Instant};
 
 /// Pins the calling thread to one CPU.
 ///
@@ -33,20 +32,10 @@ pub fn allowed() -> Vec<usize> {
     (0..libc::CPU_SETSIZE as usize).filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) }).collect()
 }
 
-/// The time-stamp counter: cycles at a constant rate.
+/// The time-stamp counter, read at no cost to what runs around it; `super::tsc` is the stopwatch for short stretches.
 #[inline]
 #[must_use]
 pub fn tsc() -> u64 {
     // SAFETY: every x86-64 CPU has the instruction.
     unsafe { core::arch::x86_64::_rdtsc() }
-}
-
-/// TSC cycles a second, measured over 50 ms against the monotonic clock.
-#[must_use]
-pub fn tsc_hz() -> f64 {
-    let (clock, cycles) = (Instant::now(), tsc());
-    while clock.elapsed() < Duration::from_millis(50) {
-        std::hint::spin_loop();
-    }
-    tsc().wrapping_sub(cycles) as f64 / clock.elapsed().as_secs_f64()
 }
