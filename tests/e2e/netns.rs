@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use vswitch_perf::guest::{Role, pcap};
 use vswitch_perf::sys::process::{self, Leash};
@@ -34,6 +35,11 @@ impl Drop for Running {
 
 /// What this machine lacks for such guests, if anything.
 pub fn lacking() -> Option<&'static str> {
+    static LACKING: LazyLock<Option<&'static str>> = LazyLock::new(look);
+    *LACKING
+}
+
+fn look() -> Option<&'static str> {
     let name = format!("vs-e2e-{}", std::process::id());
     let can = |arguments: &str| {
         let ip = Command::new("ip").args(arguments.split(' ')).stderr(Stdio::null()).status();
