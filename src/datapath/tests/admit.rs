@@ -1,5 +1,8 @@
 //! What gets in, what does not, and why.
 
+use proptest::prelude::*;
+use proptest::sample::select;
+
 use super::world::*;
 use crate::packet::{Direction, Reason};
 use crate::wire::Mac;
@@ -140,4 +143,27 @@ fn rarp_is_consumed() {
     assert_eq!(world.send(A, &[rarp]), []);
     assert_eq!(world.eni(A).counters.sum(|b| b.consumed.get(Reason::Rarp)), 1);
     assert_eq!(world.excluded(A, Direction::Outbound, Reason::NotIpv4), 1);
+}
+
+proptest! {
+    /// Any change to a good frame: no panic, and nothing is lost uncounted (the world asserts it when it ends).
+    #[test]
+    fn mutated_frames_are_delivered_or_dropped_and_counted(
+        changes in proptest::collection::vec((0usize..90, any::<u8>()), 0..6),
+        cut in proptest::option::of(0usize..90),
+        protocol in select(vec![1u8, 6, 17]),
+        kind in select(vec![0x0800u16, 0x0806, 0x8035]),
+    ) {
+        let mut world = World::new(&everything());
+        let (a, b) = (world.eni(A), world.eni(B));
+        let mut frame = ip_frame(&a, &b, protocol, &udp(1, 2, 40));
+        frame[12..14].copy_from_slice(&kind.to_be_bytes());
+        for (at, byte) in changes {
+            if let Some(b) = frame.get_mut(at) {
+                *b = byte;
+            }
+        }
+        frame.truncate(cut.unwrap_or(frame.len()));
+        world.send(A, &[frame]);
+    }
 }

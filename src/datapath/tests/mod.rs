@@ -6,6 +6,8 @@ mod cuts;
 mod fragments;
 mod mirror;
 mod oracle;
+mod oracle_runs;
+mod oracle_values;
 mod reasons;
 mod route;
 mod workers;
