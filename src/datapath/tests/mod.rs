@@ -3,6 +3,7 @@
 mod admit;
 mod bandwidth;
 mod cuts;
+mod excluded;
 mod fragments;
 mod mirror;
 mod oracle;
