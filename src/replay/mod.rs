@@ -5,6 +5,10 @@ mod copied;
 pub mod env;
 pub mod explain;
 #[cfg(test)]
+mod explain_agrees_tests;
+#[cfg(test)]
+mod explain_agrees_values;
+#[cfg(test)]
 mod explain_tests;
 pub mod fuzz;
 mod made_up;
