@@ -49,6 +49,59 @@ fn malformed_frames_have_their_reasons() {
 }
 
 #[test]
+fn transport_headers_that_lie_about_their_length_are_dropped() {
+    // UDP, TCP and ICMP in 20 + 28 bytes of IP.
+    for length in [0u16, 7, 29, u16::MAX] {
+        dropped(|f| f[38..40].copy_from_slice(&length.to_be_bytes()), Reason::BadL4Header);
+    }
+    for data_offset in [0u8, 1, 4, 8, 15] {
+        dropped(|f| (f[23], f[46]) = (6, data_offset << 4), Reason::BadL4Header);
+    }
+    let shorter = |f: &mut Vec<u8>, protocol: u8, transport: usize| {
+        f[23] = protocol;
+        f[16..18].copy_from_slice(&(20 + transport as u16).to_be_bytes());
+        f.truncate(34 + transport);
+    };
+    for (protocol, least) in [(1u8, 8), (6, 20), (17, 8)] {
+        for transport in [0, 1, least - 1] {
+            dropped(|f| shorter(f, protocol, transport), Reason::BadL4Header);
+        }
+    }
+}
+
+/// Options are the receiver's affair: whatever their lengths say, ports stand where the header ends, and the copy is whole.
+#[test]
+fn options_that_lie_about_their_length_are_carried_as_they_are() {
+    let options = [
+        [0u8; 8],
+        [0xff; 8],
+        // Record route of no bytes, of one, of more than there are; a timestamp whose pointer is outside.
+        [7, 0, 0, 0, 0, 0, 0, 0],
+        [7, 1, 4, 0, 0, 0, 0, 0],
+        [1, 1, 1, 1, 7, 255, 4, 0],
+        [68, 8, 200, 0, 0, 0, 0, 0],
+    ];
+    let only_port_2000 = mirror(&[(session("s1", 1, 8500, C), &[rule(1, "accept", "TCP", "2000/2000")])]);
+    for words in 1..=10 {
+        for option in options {
+            let mut world = World::new(&only_port_2000);
+            let (a, b) = (world.eni(A), world.eni(B));
+            // TCP options lie in the same way.
+            let mut transport = [tcp(1000, 2000), option.to_vec()].concat();
+            transport[12] = 7 << 4;
+            let mut frame = ip_frame(&a, &b, 6, &transport);
+            frame.splice(34..34, option.into_iter().cycle().take(4 * words));
+            frame[14] = 0x45 + words as u8;
+            let total = (frame.len() - 14) as u16;
+            frame[16..18].copy_from_slice(&total.to_be_bytes());
+            let got = world.send(A, std::slice::from_ref(&frame));
+            assert_eq!(got.len(), 2, "{words} words of {option:?}");
+            assert_eq!((&got[0].1, &got[1].1[50..]), (&frame, &frame[..]));
+        }
+    }
+}
+
+#[test]
 fn addresses_must_be_the_sender_s_own() {
     dropped(|f| f[11] = 0x77, Reason::SpoofedMac);
     dropped(|f| f[29] = 77, Reason::SpoofedIp);
