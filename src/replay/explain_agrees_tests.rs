@@ -222,6 +222,8 @@ fn a_written_packet_is_explained_as_its_frame() {
             });
             let query = serde_json::from_value(query).unwrap();
             let told = explain(&running.model, running.registry.detached(), 64, &query).unwrap();
+            assert_eq!(told["service"]["verdict"], "delivered", "{name} {protocol}");
+            assert_eq!((&told["packet"]["length"], &told["mirror"][0]["eni"]), (&json!(1451), &json!("eni-a")));
             let crate::control::operations::Asked::Packet(packet) = query.asked().unwrap() else { panic!() };
             let eni = find(&running.snapshot, "eni-a").unwrap();
             let frame = super::made_up::frame(&running.snapshot, eni, direction, &packet);
