@@ -57,6 +57,9 @@ pub struct ReplayArgs {
     /// Folder for delivered.pcap, mirrored.pcap and verdicts.jsonl.
     #[arg(long)]
     pub out: PathBuf,
+    /// A list of regions and what they can, instead of the built-in one; the inventory's RegionId chooses.
+    #[arg(long)]
+    pub regions: Option<PathBuf>,
 }
 
 /// Asks a running vswitch. Exit codes: 0 ok, 1 refused, 2 usage, 3 daemon not reached.

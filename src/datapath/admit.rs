@@ -1,11 +1,11 @@
 //! admit: headers are parsed once, and whatever is malformed, spoofed or not forwarded ends here with its reason.
 
 use super::env::{Env, Verdict, drop_packet};
-use super::{arp, mirror};
+use super::{arp, fragments, mirror};
 use crate::mirror::snapshot::{Eni, Snapshot, Subnet};
 use crate::packet::headers::{Headers, Kind, parse};
 use crate::packet::{Burst, Direction, PacketBuf, Reason};
-use crate::wire::ipv4::{self, Fragment, Ports, icmp_quote, protocol};
+use crate::wire::ipv4::{self, Fragment, icmp_quote, protocol};
 use crate::wire::{Mac, ethernet, vxlan};
 
 /// Fills the headers of the lanes that pass and clears the others.
@@ -17,7 +17,7 @@ pub(super) fn admit<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst:
         let Some(buf) = burst.bufs[lane].as_ref() else {
             continue;
         };
-        match judge(snapshot, subnet, from, buf.head(), buf.len(), &mut burst.headers[lane]) {
+        match judge(env, snapshot, subnet, from, buf.head(), buf.len(), &mut burst.headers[lane]) {
             Judgement::Pass => {
                 if burst.headers[lane].ip.fragment != Fragment::Whole {
                     burst.fragments.insert(lane);
@@ -52,7 +52,8 @@ enum Judgement {
 }
 
 #[inline]
-fn judge(
+fn judge<E: Env>(
+    env: &E,
     snapshot: &Snapshot,
     subnet: &Subnet,
     from: &Eni,
@@ -76,7 +77,7 @@ fn judge(
     if let Some(reason) = too_long(from, headers, len) {
         return Judgement::Drop(reason);
     }
-    if let Some(reason) = spoofed(from, headers) {
+    if let Some(reason) = spoofed(env, from, frame, headers) {
         return Judgement::Drop(reason);
     }
     if let Some(reason) = no_unicast(subnet, frame, headers) {
@@ -95,10 +96,11 @@ fn too_long(from: &Eni, headers: &Headers, len: usize) -> Option<Reason> {
 }
 
 #[inline]
-fn spoofed(from: &Eni, headers: &Headers) -> Option<Reason> {
-    let dhcp_client =
-        headers.ip.source == 0 && headers.ip.protocol == protocol::UDP && headers.ip.ports() == Ports::Known(68, 67);
-    (!from.has_address(headers.ip.source) && !dhcp_client).then_some(Reason::SpoofedIp)
+fn spoofed<E: Env>(env: &E, from: &Eni, frame: &[u8], headers: &Headers) -> Option<Reason> {
+    let ip = &headers.ip;
+    let own = from.has_address(ip.source)
+        || (ip.source == 0 && ip.protocol == protocol::UDP && fragments::is_dhcp_client(env, from, frame, ip));
+    (!own).then_some(Reason::SpoofedIp)
 }
 
 #[inline]

@@ -9,8 +9,11 @@ use super::env::Env;
 use crate::mirror::snapshot::Eni;
 use crate::packet::fragments::FragmentKey;
 use crate::packet::{Burst, Direction, Lanes, PacketBuf};
-use crate::wire::ipv4::{Fragment, Ports};
+use crate::wire::ipv4::{Fragment, Ipv4, Ports};
 use crate::wire::{be16, ethernet};
+
+/// Ports of what a DHCP client sends (RFC 2131, section 4.1).
+const DHCP_CLIENT: (u16, u16) = (68, 67);
 
 /// Says what ports the fragments in `lanes` have, seen from `eni`, which belongs to this worker.
 #[inline]
@@ -25,21 +28,52 @@ pub(super) fn resolve<E: Env>(env: &E, eni: &Eni, direction: Direction, lanes: L
 fn look_up<E: Env>(env: &E, eni: &Eni, direction: Direction, lanes: Lanes, burst: &mut Burst<E::Buf>) {
     let (table, now) = (eni.fragments.of(direction), env.now());
     for lane in lanes {
-        let Some(id) = burst.buf(lane).and_then(|buf| be16(buf.head(), ethernet::HEADER + 4)) else {
+        let Some(head) = burst.bufs.get(lane).and_then(Option::as_ref).map(PacketBuf::head) else {
             continue;
         };
         let ip = &mut burst.headers[lane].ip;
-        let key = FragmentKey { source: ip.source, destination: ip.destination, protocol: ip.protocol, id };
+        let Some(key) = key(head, ip) else {
+            continue;
+        };
         match (ip.fragment, ip.ports()) {
             (Fragment::Whole, _) | (_, Ports::None) => {}
             (Fragment::Later, _) => ip.learn(table.find(key, now)),
             (Fragment::First, Ports::Known(source, destination)) => {
-                if table.store(key, (source, destination), now) {
-                    eni.counters.of(env.worker()).fragment_evictions.add(1);
-                }
+                remember(env, eni, direction, key, (source, destination));
             }
             // Too short for its ports: nobody shall have those of an older datagram with the same number.
             (Fragment::First, Ports::Unknown) => table.forget(key),
         }
+    }
+}
+
+/// Is this UDP packet, or the datagram that it is a fragment of, a DHCP client's? Admission asks it of packets without
+/// a source address. The first fragment is remembered at once: the next ones may be in the same burst.
+#[cold]
+pub(super) fn is_dhcp_client<E: Env>(env: &E, from: &Eni, frame: &[u8], ip: &Ipv4) -> bool {
+    let ports = match (ip.fragment, ip.ports()) {
+        (Fragment::Later, _) => {
+            key(frame, ip).and_then(|key| from.fragments.of(Direction::Outbound).find(key, env.now()))
+        }
+        (_, Ports::Known(source, destination)) => Some((source, destination)),
+        _ => None,
+    };
+    if ports != Some(DHCP_CLIENT) {
+        return false;
+    }
+    if let (Fragment::First, Some(key)) = (ip.fragment, key(frame, ip)) {
+        remember(env, from, Direction::Outbound, key, DHCP_CLIENT);
+    }
+    true
+}
+
+fn key(frame: &[u8], ip: &Ipv4) -> Option<FragmentKey> {
+    let id = be16(frame, ethernet::HEADER + 4)?;
+    Some(FragmentKey { source: ip.source, destination: ip.destination, protocol: ip.protocol, id })
+}
+
+fn remember<E: Env>(env: &E, eni: &Eni, direction: Direction, key: FragmentKey, ports: (u16, u16)) {
+    if eni.fragments.of(direction).store(key, ports, env.now()) {
+        eni.counters.of(env.worker()).fragment_evictions.add(1);
     }
 }

@@ -107,30 +107,89 @@ fn the_oldest_makes_room_and_counts_only_while_it_was_known() {
     assert!(!table.store(key(3), (1, 1), LIFETIME_NS + 2), "key 1 was over");
 }
 
-/// A million keys of each kind that a guest may choose, under different secrets: no bucket gets twice its share.
+const KEYS: u32 = 1_000_000;
+/// What a guest sends to another; it may choose whom, and the identification.
+const SENT: FragmentKey = FragmentKey { source: 0x0a00_0001, destination: 0x0a00_0002, protocol: 17, id: 0 };
+
+/// No bucket of a table gets twice its share of a million keys.
+fn assert_even(table: &FragmentTable, keys: impl Iterator<Item = FragmentKey>, what: &str) {
+    let mut buckets = vec![0u32; table.buckets.len()];
+    keys.for_each(|key| buckets[table.bucket(key) as usize] += 1);
+    let count: u32 = buckets.iter().sum();
+    assert!(count >= KEYS, "{what}: {count} keys");
+    let mean = f64::from(count) / buckets.len() as f64;
+    let worst = f64::from(*buckets.iter().max().unwrap_or(&0));
+    assert!(worst <= 2.0 * mean, "{what}: worst bucket {worst}, mean {mean}");
+}
+
+/// Plain patterns: counters, strides, and halves that cancel.
 #[test]
 fn chosen_keys_do_not_gather_in_a_bucket() {
-    const KEYS: u32 = 1_000_000;
-    let base = FragmentKey { source: 0x0a00_0001, destination: 0x0a00_0002, protocol: 17, id: 0 };
-    type Choose = fn(FragmentKey, u32) -> FragmentKey;
+    type Choose = fn(u32) -> FragmentKey;
     let kinds: [Choose; 5] = [
-        |k, n| FragmentKey { id: n as u16, protocol: (n >> 16) as u8, ..k },
-        |k, n| FragmentKey { destination: n, ..k },
+        |n| FragmentKey { id: n as u16, protocol: (n >> 16) as u8, ..SENT },
+        |n| FragmentKey { destination: n, ..SENT },
         // Multiples of a power of two: what a hash that only masks puts into one bucket.
-        |k, n| FragmentKey { destination: n << 12, id: n as u16, ..k },
-        |k, n| FragmentKey { source: n.rotate_left(11), destination: n, ..k },
+        |n| FragmentKey { destination: n << 12, id: n as u16, ..SENT },
+        |n| FragmentKey { source: n.rotate_left(11), destination: n, ..SENT },
         // Both halves cancel under an exclusive or.
-        |k, n| FragmentKey { source: n, destination: n, id: n as u16, ..k },
+        |n| FragmentKey { source: n, destination: n, id: n as u16, ..SENT },
     ];
     let table = FragmentTable::new(CAPACITY, RandomState::new());
     for (kind, choose) in kinds.into_iter().enumerate() {
-        let mut buckets = vec![0u32; table.buckets.len()];
-        for n in 0..KEYS {
-            buckets[table.bucket(choose(base, n)) as usize] += 1;
+        assert_even(&table, (0..KEYS).map(choose), &format!("kind {kind}"));
+    }
+}
+
+/// CRC-32C (RFC 3720, appendix B.4), by which many switches choose buckets: linear, and the same everywhere.
+fn crc(key: FragmentKey) -> u32 {
+    let (addresses, rest) = key.words();
+    let bytes = addresses.to_be_bytes().into_iter().chain(rest.to_be_bytes());
+    bytes.fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 })
+    })
+}
+
+/// Keys that differ by what a linear hash does not see: all of them are in one of its buckets, whatever it adds to them.
+#[test]
+fn keys_chosen_against_a_linear_hash_do_not_gather() {
+    let table = FragmentTable::new(CAPACITY, RandomState::new());
+    let mask = table.buckets.len() as u32 - 1;
+    let key = |bits: u64| FragmentKey { destination: (bits >> 16) as u32, id: bits as u16, ..SENT };
+    let change = |bits: u64| (crc(key(bits)) ^ crc(key(0))) & mask;
+    // Gauss: changes that are independent of each other, and those that make no difference to the bucket.
+    let (mut pivots, mut unseen): (Vec<(u64, u32)>, Vec<u64>) = (Vec::new(), Vec::new());
+    for bit in 0..48 {
+        let (mut bits, mut image) = (1u64 << bit, change(1 << bit));
+        for (other, pivot) in &pivots {
+            if image ^ pivot < image {
+                (bits, image) = (bits ^ other, image ^ pivot);
+            }
         }
-        let mean = f64::from(KEYS) / buckets.len() as f64;
-        let worst = f64::from(*buckets.iter().max().unwrap_or(&0));
-        assert!(worst <= 2.0 * mean, "kind {kind}: worst bucket {worst}, mean {mean}");
+        if image == 0 {
+            unseen.push(bits)
+        } else {
+            pivots.push((bits, image))
+        }
+        pivots.sort_by_key(|(_, image)| std::cmp::Reverse(*image));
+    }
+    assert_eq!((pivots.len(), unseen.len()), (10, 38));
+    let chosen = |n: u32| {
+        let parts = unseen[..20].iter().enumerate().filter(|(at, _)| n >> at & 1 == 1);
+        key(parts.fold(0, |bits, (_, part)| bits ^ part))
+    };
+    assert!((0..5000).map(|n| chosen(n * 200)).all(|chosen| crc(chosen) & mask == crc(key(0)) & mask));
+    assert_even(&table, (0..1 << 20).map(chosen), "linear");
+}
+
+/// Who runs this very program finds keys for one bucket of his own; here, with another secret, they are like any others.
+#[test]
+fn keys_chosen_with_the_same_program_and_another_secret_do_not_gather() {
+    let theirs = FragmentTable::new(2, RandomState::new());
+    let all = (0..u32::MAX).map(|n| FragmentKey { destination: n, ..SENT });
+    let chosen: Vec<_> = all.filter(|key| theirs.bucket(*key) == 0).take(KEYS as usize).collect();
+    for capacity in [2, CAPACITY] {
+        assert_even(&FragmentTable::new(capacity, RandomState::new()), chosen.iter().copied(), "another's bucket");
     }
 }
 

@@ -144,6 +144,37 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_counts_as_far_as_it_can_be_read() {
+        let (a, b) = (u32::from_be_bytes(A), u32::from_be_bytes(B));
+        let flow = hash::flow_hash(a, b, 6, Some((1000, 53)));
+        let three = hash::flow_hash(a, b, 6, None);
+        let sent = packet(A, B, 6, 0, &udp(1000, 53));
+        // Addresses without ports are the 3-tuple's; four bytes of transport are enough.
+        for (quoted, expected) in [(20, three), (23, three), (24, flow), (28, flow)] {
+            assert_eq!(hash_of(&error(ROUTER, 11, 0, &sent[..quoted])), expected, "{quoted} bytes");
+        }
+        // Ports stand behind the options of the quoted header, wherever it says that it ends.
+        let mut options = sent.clone();
+        options.splice(20..20, [0x77; 40]);
+        options[0] = 0x4f;
+        assert_eq!(hash_of(&error(ROUTER, 11, 0, &options)), flow);
+        assert_eq!(hash_of(&error(ROUTER, 11, 0, &options[..60])), three);
+        assert_eq!(hash_of(&error(ROUTER, 11, 0, &options[..28])), three, "options cut off");
+        // A first fragment is quoted like any other one.
+        let first = packet(A, B, 6, 0x2000, &udp(1000, 53));
+        assert_eq!((hash_of(&error(ROUTER, 11, 0, &first)), hash_of(&first)), (three, three));
+    }
+
+    /// RFC 1122 (3.2.2) knows no errors about errors. Who sends one has its first quote looked at, not what that quotes.
+    #[test]
+    fn an_error_about_an_error_hashes_as_icmp_between_those_two() {
+        let inner = error(B, 3, 0, &packet(A, B, 17, 0, &udp(1000, 53)));
+        let nested = hash_of(&error(ROUTER, 11, 0, &inner));
+        assert_eq!(nested, hash::flow_hash(u32::from_be_bytes(A), u32::from_be_bytes(B), 1, None));
+        assert_ne!(nested, hash_of(&inner));
+    }
+
+    #[test]
     fn all_fragments_hash_alike_in_both_directions() {
         let three = hash::flow_hash(u32::from_be_bytes(A), u32::from_be_bytes(B), 17, None);
         for (word, payload) in [(0x2000, udp(1000, 53)), (0x2001, vec![7; 8]), (2, vec![9; 3])] {

@@ -18,7 +18,7 @@ use crate::packet::headers::{Kind, parse};
 use crate::packet::{Burst, Direction, Headers, HeapBuf, PacketBuf, Reason};
 use crate::wire::{be16, ethernet};
 
-const NOTE: &str = "as if all guests were connected and idle; a copy keeps at most PacketLength bytes of the IPv4 \
+const NOTE: &str = "as if all guests were connected and idle, and no other fragment had been seen; a copy keeps at most PacketLength bytes of the IPv4 \
                     packet (64 to 8500, default 1500), also to a jumbo target";
 
 /// Judges a packet as if all guests were connected. `registry` goes with the model and has counters of its own.
@@ -166,6 +166,8 @@ impl Told<'_> {
                 let copy = self.env.queued.iter().find(|(_, buf)| buf.meta().copy == 1);
                 copy.and_then(|(slot, _)| self.snapshot.eni(*slot))
             }
+            // An answer to ARP goes to who asked.
+            Verdict::Excluded(_, Reason::Arp) => Some(self.eni),
             Verdict::Excluded(d, _) | Verdict::Unmatched(d) if *d == self.direction => Some(self.eni),
             _ => self.snapshot.local(self.eni.vpc, self.headers?.ip.destination),
         }

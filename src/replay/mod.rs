@@ -5,6 +5,10 @@ mod copied;
 pub mod env;
 pub mod explain;
 #[cfg(test)]
+mod explain_agrees_tests;
+#[cfg(test)]
+mod explain_agrees_values;
+#[cfg(test)]
 mod explain_tests;
 pub mod fuzz;
 mod made_up;
@@ -15,7 +19,6 @@ mod tried;
 mod verdicts;
 
 use std::io::Write;
-use std::path::Path;
 
 pub use crate::cli::ReplayArgs as Args;
 use crate::control::compile::compile;
@@ -48,7 +51,7 @@ pub struct Summary {
 /// # Errors
 /// Every problem found, a sentence each.
 pub fn main(args: &Args) -> Result<(), Vec<String>> {
-    let config = region_of(&args.inventory);
+    let config = config(args);
     let model = crate::control::load_model(&args.inventory, &args.mirror, &config)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let summary = replay(&model, args).map_err(|e| vec![e])?;
@@ -57,9 +60,10 @@ pub fn main(args: &Args) -> Result<(), Vec<String>> {
 }
 
 /// Offline, the inventory's own region is the right one.
-fn region_of(inventory: &Path) -> Config {
+fn config(args: &Args) -> Config {
     let mut config = Config::default();
-    let text = std::fs::read_to_string(inventory).unwrap_or_default();
+    config.files.regions = args.regions.clone().unwrap_or_default();
+    let text = std::fs::read_to_string(&args.inventory).unwrap_or_default();
     if let Ok(tree) = serde_json::from_str::<serde_json::Value>(&text)
         && let Some(region) = tree["RegionId"].as_str()
     {

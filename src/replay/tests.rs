@@ -109,6 +109,7 @@ fn fragments_are_remembered_in_the_time_of_the_capture() {
         direction: "out".to_owned(),
         pcap: folder.join("in.pcap"),
         out: folder.clone(),
+        regions: None,
     };
     super::replay(&model, &args).unwrap();
     let text = std::fs::read_to_string(folder.join("verdicts.jsonl")).unwrap();
@@ -151,6 +152,7 @@ fn limits_apply_in_the_time_of_the_capture() {
         direction: "auto".to_owned(),
         pcap: path("in.pcap"),
         out: path("out"),
+        regions: None,
     };
     let summary = super::replay(&model.unwrap(), &args);
     let lines = std::fs::read_to_string(path("out").join("verdicts.jsonl")).unwrap();
@@ -167,4 +169,54 @@ fn limits_apply_in_the_time_of_the_capture() {
     assert_eq!(lines[8]["mirror"][0]["reason"], "bandwidth");
     let summary = summary.unwrap();
     assert_eq!((summary.packets, summary.delivered, summary.mirrored), (21, 19, 8));
+}
+
+/// Every file of one's own: inventory, sessions, capture and list of regions.
+#[test]
+fn another_list_of_regions_gives_the_inventory_s_region_its_abilities() {
+    let folder = std::env::temp_dir().join(format!("vswitch-replay-regions-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = |name: &str| folder.join(name);
+    let mut inventory: Value = serde_json::from_str(include_str!("../../conf/inventory.json")).unwrap();
+    inventory["RegionId"] = json!("mars");
+    inventory.as_object_mut().unwrap().remove("JumboMirroring");
+    for eni in inventory["NetworkInterfaces"].as_array_mut().unwrap() {
+        eni["Mtu"] = json!(8500);
+    }
+    std::fs::write(path("inventory.json"), inventory.to_string()).unwrap();
+    let mut mirror: Value = serde_json::from_str(include_str!("../../conf/mirror.json")).unwrap();
+    mirror["TrafficMirrorSessions"][0]["PacketLength"] = json!(8500);
+    std::fs::write(path("mirror.json"), mirror.to_string()).unwrap();
+    let mut long = frame(b'a', b'b');
+    long.resize(14 + 2000, 0);
+    long[16..18].copy_from_slice(&2000u16.to_be_bytes());
+    long[38..40].copy_from_slice(&1980u16.to_be_bytes());
+    super::pcap::Writer::create(&path("in.pcap")).unwrap().write(0, &long).unwrap();
+    let list = |jumbo: bool| {
+        let list = json!({ "Regions": [{ "RegionId": "mars", "JumboMirroring": jumbo, "Gwlb": false }] });
+        std::fs::write(path("regions.json"), list.to_string()).unwrap();
+    };
+    let replayed = |regions: Option<&str>| {
+        let args = super::Args {
+            inventory: path("inventory.json"),
+            mirror: path("mirror.json"),
+            eni: "eni-a".to_owned(),
+            direction: "out".to_owned(),
+            pcap: path("in.pcap"),
+            out: folder.clone(),
+            regions: regions.map(path),
+        };
+        super::main(&args)?;
+        let line: Value = serde_json::from_str(&std::fs::read_to_string(path("verdicts.jsonl")).unwrap()).unwrap();
+        Ok::<_, Vec<String>>((line["mirror"][0]["kept"].clone(), line["mirror"][0]["cut"].clone()))
+    };
+    let cut = Ok((json!(1450), json!("path_mtu")));
+    assert_eq!(replayed(None), cut, "the built-in list knows no such region");
+    list(true);
+    assert_eq!(replayed(Some("regions.json")), Ok((json!(2000), json!(null))));
+    list(false);
+    assert_eq!(replayed(Some("regions.json")), cut);
+    let missing = replayed(Some("none.json")).unwrap_err();
+    assert!(missing.len() == 1 && missing[0].contains("none.json: cannot be read"), "{missing:?}");
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -79,35 +79,43 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_directions_are_one_flow(a: u32, b: u32, protocol: u8, s: u16, d: u16) {
-            let there = flow_hash(a, b, protocol, Some((s, d)));
-            prop_assert_eq!(there, flow_hash(b, a, protocol, Some((d, s))));
+        fn both_directions_are_one_flow(a: u32, b: u32, protocol: u8, ports: Option<(u16, u16)>) {
+            let there = flow_hash(a, b, protocol, ports);
+            prop_assert_eq!(there, flow_hash(b, a, protocol, ports.map(|(s, d)| (d, s))));
             prop_assert!(source_port(there) >= 49152);
         }
     }
 
     /// 10,000 neighbouring flows into 16 bins: chi-square with 15 degrees of freedom stays below the 0.01 % point (there
-    /// are 51 looks). Every four bits of the hash are looked at: those of the source port, and those above, which choose
-    /// backends; and the latter also among flows that agree in the former.
+    /// are about a hundred looks). Every four bits of the hash are looked at: those of the source port, and those above,
+    /// which choose backends; and the latter also among flows that agree in the former.
     #[test]
     fn neighbouring_flows_spread() {
-        type Flow = fn(u32) -> (u32, (u16, u16));
-        let kinds: [Flow; 3] = [
-            |n| (A + n / 100, (1024 + (n % 100) as u16, 53)),
+        type Flow = fn(u32) -> Tuple;
+        let kinds: [Flow; 6] = [
+            |n| (A + n / 100, B, 17, Some((1024 + (n % 100) as u16, 53))),
             // One client's connections to one server, and one server's clients, a host each.
-            |n| (A, (32768 + n as u16, 443)),
-            |n| (A + n, (5000, 443)),
+            |n| (A, B, 6, Some((32768 + n as u16, 443))),
+            |n| (A + n, B, 6, Some((5000, 443))),
+            // The same port at both ends, and ports that an exclusive or makes one of.
+            |n| (A, B, 17, Some((n as u16, n as u16))),
+            |n| (A, B, 17, Some((n as u16, n as u16 ^ 0x5555))),
+            // Fragments and pings: addresses alone.
+            |n| (A + n % 100, B + 0x1_0000 + n / 100, 17, None),
         ];
         for (kind, flow) in kinds.into_iter().enumerate() {
             let hashes: Vec<u64> = (0..10_000)
                 .map(|n| {
-                    let (source, ports) = flow(n);
-                    flow_hash(source, B, 17, Some(ports))
+                    let (source, destination, protocol, ports) = flow(n);
+                    flow_hash(source, destination, protocol, ports)
                 })
                 .collect();
             for shift in (0..64).step_by(4) {
                 assert_spread(hashes.iter().map(|h| h >> shift & 15), &format!("kind {kind}, bits from {shift}"));
             }
+            let ports = || hashes.iter().map(|h| u64::from(source_port(*h)) - 49152);
+            assert_spread(ports().map(|port| port >> 10), &format!("kind {kind}, ranges of source ports"));
+            assert_spread(ports().map(|port| port % 16), &format!("kind {kind}, neighbouring source ports"));
             let alike = hashes.iter().filter(|h| *h & 3 == 0).map(|h| h >> 60);
             assert_spread(alike, &format!("kind {kind}, backends of flows with like source ports"));
         }

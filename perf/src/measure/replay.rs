@@ -52,6 +52,7 @@ pub fn point(spec: &PointSpec, options: &Options, progress: &Progress, stop: &At
         direction: "out".to_owned(),
         pcap,
         out: dir.path().join("out"),
+        regions: None,
     };
     let mut samples = Samples::default();
     for round in 0..options.rounds {

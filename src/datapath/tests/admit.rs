@@ -1,5 +1,8 @@
 //! What gets in, what does not, and why.
 
+use proptest::prelude::*;
+use proptest::sample::select;
+
 use super::world::*;
 use crate::packet::{Direction, Reason};
 use crate::wire::Mac;
@@ -43,6 +46,59 @@ fn malformed_frames_have_their_reasons() {
     dropped(|f| f.fill(0), Reason::BadEthertype);
     dropped(|f| f[14..].fill(0), Reason::BadIpHeader);
     dropped(|f| f[15..].fill(0), Reason::BadIpLength);
+}
+
+#[test]
+fn transport_headers_that_lie_about_their_length_are_dropped() {
+    // UDP, TCP and ICMP in 20 + 28 bytes of IP.
+    for length in [0u16, 7, 29, u16::MAX] {
+        dropped(|f| f[38..40].copy_from_slice(&length.to_be_bytes()), Reason::BadL4Header);
+    }
+    for data_offset in [0u8, 1, 4, 8, 15] {
+        dropped(|f| (f[23], f[46]) = (6, data_offset << 4), Reason::BadL4Header);
+    }
+    let shorter = |f: &mut Vec<u8>, protocol: u8, transport: usize| {
+        f[23] = protocol;
+        f[16..18].copy_from_slice(&(20 + transport as u16).to_be_bytes());
+        f.truncate(34 + transport);
+    };
+    for (protocol, least) in [(1u8, 8), (6, 20), (17, 8)] {
+        for transport in [0, 1, least - 1] {
+            dropped(|f| shorter(f, protocol, transport), Reason::BadL4Header);
+        }
+    }
+}
+
+/// Options are the receiver's affair: whatever their lengths say, ports stand where the header ends, and the copy is whole.
+#[test]
+fn options_that_lie_about_their_length_are_carried_as_they_are() {
+    let options = [
+        [0u8; 8],
+        [0xff; 8],
+        // Record route of no bytes, of one, of more than there are; a timestamp whose pointer is outside.
+        [7, 0, 0, 0, 0, 0, 0, 0],
+        [7, 1, 4, 0, 0, 0, 0, 0],
+        [1, 1, 1, 1, 7, 255, 4, 0],
+        [68, 8, 200, 0, 0, 0, 0, 0],
+    ];
+    let only_port_2000 = mirror(&[(session("s1", 1, 8500, C), &[rule(1, "accept", "TCP", "2000/2000")])]);
+    for words in 1..=10 {
+        for option in options {
+            let mut world = World::new(&only_port_2000);
+            let (a, b) = (world.eni(A), world.eni(B));
+            // TCP options lie in the same way.
+            let mut transport = [tcp(1000, 2000), option.to_vec()].concat();
+            transport[12] = 7 << 4;
+            let mut frame = ip_frame(&a, &b, 6, &transport);
+            frame.splice(34..34, option.into_iter().cycle().take(4 * words));
+            frame[14] = 0x45 + words as u8;
+            let total = (frame.len() - 14) as u16;
+            frame[16..18].copy_from_slice(&total.to_be_bytes());
+            let got = world.send(A, std::slice::from_ref(&frame));
+            assert_eq!(got.len(), 2, "{words} words of {option:?}");
+            assert_eq!((&got[0].1, &got[1].1[50..]), (&frame, &frame[..]));
+        }
+    }
 }
 
 #[test]
@@ -140,4 +196,27 @@ fn rarp_is_consumed() {
     assert_eq!(world.send(A, &[rarp]), []);
     assert_eq!(world.eni(A).counters.sum(|b| b.consumed.get(Reason::Rarp)), 1);
     assert_eq!(world.excluded(A, Direction::Outbound, Reason::NotIpv4), 1);
+}
+
+proptest! {
+    /// Any change to a good frame: no panic, and nothing is lost uncounted (the world asserts it when it ends).
+    #[test]
+    fn mutated_frames_are_delivered_or_dropped_and_counted(
+        changes in proptest::collection::vec((0usize..90, any::<u8>()), 0..6),
+        cut in proptest::option::of(0usize..90),
+        protocol in select(vec![1u8, 6, 17]),
+        kind in select(vec![0x0800u16, 0x0806, 0x8035]),
+    ) {
+        let mut world = World::new(&everything());
+        let (a, b) = (world.eni(A), world.eni(B));
+        let mut frame = ip_frame(&a, &b, protocol, &udp(1, 2, 40));
+        frame[12..14].copy_from_slice(&kind.to_be_bytes());
+        for (at, byte) in changes {
+            if let Some(b) = frame.get_mut(at) {
+                *b = byte;
+            }
+        }
+        frame.truncate(cut.unwrap_or(frame.len()));
+        world.send(A, &[frame]);
+    }
 }

@@ -201,6 +201,69 @@ fn dhcp_is_never_mirrored_in_pieces_either() {
     assert_eq!(world.excluded(A, Direction::Outbound, Reason::Dhcp), 2);
 }
 
+/// A client without an address asks a server: the datagram's fragments, 0.0.0.0 → b.
+fn dhcp_fragments(world: &World, id: u16) -> Vec<Vec<u8>> {
+    let (a, b) = (world.eni(A), world.eni(B));
+    fragments(&raw_frame((b.mac, a.mac), (0, b.primary), 17, &udp(68, 67, 300)), id, 104)
+}
+
+#[test]
+fn a_dhcp_client_s_fragments_pass_without_an_address_and_are_never_mirrored() {
+    for workers in [1, 2] {
+        let both = everything().replace("[\"eni-a\"]", "[\"eni-a\",\"eni-b\"]");
+        let mut world = World::with_workers(&both, workers);
+        let parts = dhcp_fragments(&world, 7);
+        assert_eq!(parts.len(), 3);
+        // In one burst, where the first one is judged together with the others; then a burst each.
+        let mut got = world.send(A, &parts);
+        parts.iter().for_each(|part| got.extend(world.send(A, std::slice::from_ref(part))));
+        while !world.env.crossed.is_empty() {
+            got.extend(world.arrive());
+        }
+        let expected: Vec<_> = parts.iter().chain(&parts).map(|part| (B.to_owned(), part.clone())).collect();
+        assert_eq!(got, expected, "delivered, and nothing else");
+        assert_eq!(world.excluded(A, Direction::Outbound, Reason::Dhcp), 6);
+        assert_eq!(world.excluded(B, Direction::Inbound, Reason::Dhcp), 6);
+    }
+}
+
+#[test]
+fn other_fragments_without_an_address_are_spoofed() {
+    let mut world = World::new(&everything());
+    let parts = dhcp_fragments(&world, 7);
+    assert_eq!(world.send(A, &parts[1..]), [], "nobody knows whose these are");
+    world.send(A, &parts[..1]);
+    assert_eq!(world.send(A, &[with_word(&parts[1], 8, 13)]), [], "another datagram's");
+    let mut tcp_part = parts[1].clone();
+    tcp_part[23] = 6;
+    assert_eq!(world.send(A, &[tcp_part]), [], "another protocol's");
+    world.env.now += LIFETIME_NS;
+    assert_eq!(world.send(A, &parts[1..]), [], "too late");
+    // A first fragment that is no DHCP client's is not remembered; neither is one too short to say.
+    let mut server = parts[0].clone();
+    server[34..38].copy_from_slice(&[0, 67, 0, 68]);
+    assert_eq!(world.send(A, &[server, with_word(&parts[0][..36], 7, 0x2000), parts[1].clone()]), []);
+    assert_eq!(world.drops(A, Direction::Outbound, Reason::SpoofedIp), 9);
+    assert_eq!(evictions(&world, A), 0);
+    // What is the client's own, of another datagram of the same number, gives nothing away either.
+    let own = ip_frame(&world.eni(A), &world.eni(B), 17, &udp(68, 67, 300));
+    assert_eq!(world.send(A, &fragments(&own, 7, 104)[..1]).len(), 1);
+    assert_eq!(world.send(A, &parts[1..]), []);
+}
+
+#[test]
+fn a_dhcp_client_s_first_fragment_makes_room_once() {
+    let mut world = World::new(&everything());
+    for id in 0..CAPACITY as u16 {
+        let first = dhcp_fragments(&world, id)[0].clone();
+        assert_eq!(world.send(A, &[first]).len(), 1);
+    }
+    assert_eq!(evictions(&world, A), 0);
+    let first = dhcp_fragments(&world, 9999)[0].clone();
+    world.send(A, &[first]);
+    assert_eq!((evictions(&world, A), evictions(&world, B)), (1, 1));
+}
+
 #[test]
 fn the_table_is_bounded_and_what_it_loses_is_counted() {
     let mut world = World::new(&to_port_53());

@@ -3,9 +3,12 @@
 mod admit;
 mod bandwidth;
 mod cuts;
+mod excluded;
 mod fragments;
 mod mirror;
 mod oracle;
+mod oracle_runs;
+mod oracle_values;
 mod reasons;
 mod route;
 mod workers;

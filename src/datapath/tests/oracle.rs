@@ -1,128 +1,259 @@
-//! Random packets through random configurations, against plain code that shares nothing with the compiled path; and
-//! mutated frames, which may only be dropped.
+//! What must become of a packet, as the specification reads: plain code on plain values, which shares nothing with what
+//! the switch compiles and runs. [`super::oracle_runs`] compares.
 
-use proptest::prelude::*;
-use proptest::sample::select;
+use std::collections::HashMap;
 
-use super::world::*;
-use crate::classify::rule::{Action, PortRange, Protocol};
-use crate::control::model::{Model, Session};
+/// An IPv4 address.
+pub type Address = [u8; 4];
 
-/// The mirroring decision as the specification reads: the session's VNI, or nothing.
-fn expected(model: &Model, source: usize, outbound: bool, packet: (u32, u32, u8, u16, u16)) -> Option<u32> {
-    let (src, dst, protocol, sport, dport) = packet;
-    let mut sessions: Vec<&Session> =
-        model.sessions.iter().filter(|s| s.enabled && s.sources.contains(&source)).collect();
-    sessions.sort_by_key(|s| s.priority);
-    for session in sessions {
-        let filter = &model.filters[session.filter];
-        let mut rules: Vec<_> = if outbound { filter.egress.iter() } else { filter.ingress.iter() }.collect();
-        rules.sort_by_key(|r| r.priority);
-        for rule in rules.iter().map(|r| &r.rule) {
-            let number = match rule.protocol {
-                Protocol::All => protocol,
-                Protocol::Icmp => 1,
-                Protocol::Tcp => 6,
-                Protocol::Udp => 17,
-            };
-            let within = |range: Option<PortRange>, port| range.is_none_or(|r| r.first <= port && port <= r.last);
-            if number == protocol
-                && rule.src.contains(&std::net::Ipv4Addr::from(src))
-                && rule.dst.contains(&std::net::Ipv4Addr::from(dst))
-                && within(rule.src_ports, sport)
-                && within(rule.dst_ports, dport)
-            {
-                return (rule.action == Action::Accept).then_some(session.vni);
+/// A network: address and prefix length.
+pub type Network = (Address, usize);
+
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub id: String,
+    pub priority: u32,
+    pub accept: bool,
+    /// A protocol number; `None` is any.
+    pub protocol: Option<u8>,
+    pub source: Network,
+    pub destination: Network,
+    /// First and last port; `None` is any.
+    pub source_ports: Option<(u16, u16)>,
+    pub destination_ports: Option<(u16, u16)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub priority: u32,
+    pub enabled: bool,
+    pub vni: u32,
+    pub packet_length: usize,
+    /// Indices of ENIs.
+    pub sources: Vec<usize>,
+    pub target: usize,
+    pub ingress: Vec<Rule>,
+    pub egress: Vec<Rule>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Eni {
+    pub addresses: Vec<Address>,
+    pub mtu: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    pub enis: Vec<Eni>,
+    pub sessions: Vec<Session>,
+    pub platform: Vec<Network>,
+    pub jumbo_mirroring: bool,
+    /// Security of all ENIs refuses this destination port, outbound or inbound.
+    pub denied: Option<(bool, u16)>,
+}
+
+/// What a packet is to its datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    Whole,
+    First,
+    /// Too short for its ports.
+    ShortFirst,
+    Later,
+    /// Eight bytes into the datagram.
+    Second,
+}
+
+#[derive(Clone, Debug)]
+pub struct Packet {
+    pub from: usize,
+    pub source: Address,
+    pub destination: Address,
+    pub protocol: u8,
+    /// Of the datagram; a protocol without ports has none whatever stands here.
+    pub ports: (u16, u16),
+    pub id: u16,
+    pub piece: Piece,
+    /// IP total length.
+    pub total: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Dhcp,
+    Platform,
+    Orphan,
+    Unmatched,
+    Refused {
+        rule: String,
+    },
+    /// `cut` is 'p' by PacketLength, 'm' by the path's MTU, '-' if the copy is whole.
+    Mirrored {
+        session: usize,
+        rule: String,
+        kept: usize,
+        cut: char,
+    },
+}
+
+/// Where a packet ends, and what the mirror says at both of its ends; nothing at an ENI that is no source.
+#[derive(Clone, Debug, Default)]
+pub struct Fate {
+    pub delivered_to: Option<usize>,
+    pub outbound: Option<Outcome>,
+    pub inbound: Option<Outcome>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ports {
+    Known(u16, u16),
+    Absent,
+    Unknown,
+}
+
+/// An ENI, a direction and a datagram.
+type Remembered = (usize, bool, Address, Address, u8, u16);
+
+pub struct Oracle {
+    configuration: Configuration,
+    /// First fragments' ports, and when they were seen, in nanoseconds.
+    remembered: HashMap<Remembered, ((u16, u16), u64)>,
+}
+
+impl Oracle {
+    pub fn new(configuration: &Configuration) -> Self {
+        Oracle { configuration: configuration.clone(), remembered: HashMap::new() }
+    }
+
+    pub fn judge(&mut self, packet: &Packet, now: u64) -> Fate {
+        let mut fate = Fate::default();
+        if packet.protocol == 6 && packet.piece == Piece::Second {
+            return fate;
+        }
+        let ports = self.ports(packet.from, true, packet, now);
+        if self.denies(true, ports) {
+            return fate;
+        }
+        fate.outbound = self.mirror(packet.from, true, packet, ports);
+        let enis = &self.configuration.enis;
+        let Some(to) = enis.iter().position(|eni| eni.addresses.contains(&packet.destination)) else {
+            return fate;
+        };
+        if to == packet.from {
+            return fate;
+        }
+        let ports = self.ports(to, false, packet, now);
+        if self.denies(false, ports) || packet.total > self.configuration.enis[to].mtu {
+            return fate;
+        }
+        fate.delivered_to = Some(to);
+        fate.inbound = self.mirror(to, false, packet, ports);
+        fate
+    }
+
+    /// The ports that an ENI's side knows of the packet.
+    fn ports(&mut self, eni: usize, outbound: bool, packet: &Packet, now: u64) -> Ports {
+        if packet.protocol != 6 && packet.protocol != 17 {
+            return Ports::Absent;
+        }
+        let key = (eni, outbound, packet.source, packet.destination, packet.protocol, packet.id);
+        match packet.piece {
+            Piece::Whole => Ports::Known(packet.ports.0, packet.ports.1),
+            Piece::First => {
+                self.remembered.insert(key, (packet.ports, now));
+                Ports::Known(packet.ports.0, packet.ports.1)
             }
+            Piece::ShortFirst => {
+                self.remembered.remove(&key);
+                Ports::Unknown
+            }
+            Piece::Later | Piece::Second => match self.remembered.get(&key) {
+                Some((ports, seen)) if now - seen < 15_000_000_000 => Ports::Known(ports.0, ports.1),
+                _ => Ports::Unknown,
+            },
         }
     }
-    None
-}
 
-fn any_rule() -> impl Strategy<Value = (bool, String, String, String, String)> {
-    let cidr = || select(vec!["0.0.0.0/0", "10.0.1.0/24", "10.0.1.10/32", "10.0.1.20/32", "10.0.2.0/24"]);
-    let ports = select(vec!["-1/-1", "0/65535", "1/1", "1/3", "2/2", "3/65535"]);
-    (any::<bool>(), select(vec!["ALL", "TCP", "UDP", "ICMP"]), cidr(), cidr(), ports).prop_map(
-        |(accept, protocol, src, dst, ports)| {
-            let ports = if matches!(protocol, "ALL" | "ICMP") { "-1/-1" } else { ports };
-            (accept, protocol.to_owned(), src.to_owned(), dst.to_owned(), ports.to_owned())
-        },
-    )
-}
-
-fn configuration() -> impl Strategy<Value = String> {
-    let rules = proptest::collection::vec(any_rule(), 0..7);
-    proptest::collection::vec((rules, select(vec![C, E])), 1..4).prop_map(|sessions| {
-        let texts: Vec<(String, Vec<String>)> = sessions
-            .into_iter()
-            .enumerate()
-            .map(|(n, (rules, target))| {
-                let rules = rules.into_iter().enumerate().map(|(i, (accept, protocol, src, dst, ports))| {
-                    let action = if accept { "accept" } else { "drop" };
-                    rule(i as u32 + 1, action, &protocol, &ports).replace(
-                        "\"DestinationPortRange\"",
-                        &format!(
-                            "\"SourceCidrBlock\":\"{src}\",\"DestinationCidrBlock\":\"{dst}\",\"DestinationPortRange\""
-                        ),
-                    )
-                });
-                (session(&format!("s{n}"), 10 - n as u32, 1500, target), rules.collect())
-            })
-            .collect();
-        let texts: Vec<(String, &[String])> = texts.iter().map(|(s, r)| (s.clone(), &r[..])).collect();
-        mirror(&texts)
-    })
-}
-
-fn packet() -> impl Strategy<Value = (bool, u8, u16, u16, bool)> {
-    (any::<bool>(), select(vec![6u8, 17, 1, 47]), 0u16..5, 0u16..5, any::<bool>())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
-    /// 2,000 configurations with 100 packets each.
-    #[test]
-    fn mirrors_what_the_oracle_says(
-        config in configuration(), packets in proptest::collection::vec(packet(), 100)
-    ) {
-        let mut world = World::new(&config);
-        let (a, b, d) = (world.eni(A), world.eni(B), world.eni(D));
-        for (outbound, protocol, sport, dport, far) in packets {
-            let peer = if far { &d } else { &b };
-            let transport = match protocol {
-                6 => tcp(sport, dport),
-                17 => udp(sport, dport, 0),
-                _ => vec![8; 8],
-            };
-            let (from, to) = if outbound { (&a, peer) } else { (peer, &a) };
-            let mac = if far { ROUTER } else { to.mac };
-            let frame = raw_frame((mac, from.mac), (from.primary, to.primary), protocol, &transport);
-            let got = world.send(from.id.as_ref(), &[frame]);
-            let vnis: Vec<u32> = got[1..].iter().map(|g| u32::from(g.1[48])).collect();
-            let (sport, dport) = if matches!(protocol, 6 | 17) { (sport, dport) } else { (0, 0) };
-            let wanted = expected(&world.model, 0, outbound, (from.primary, to.primary, protocol, sport, dport));
-            prop_assert_eq!(vnis, wanted.into_iter().collect::<Vec<u32>>());
+    fn denies(&self, outbound: bool, ports: Ports) -> bool {
+        match (self.configuration.denied, ports) {
+            (Some((way, port)), Ports::Known(_, to)) => way == outbound && port == to,
+            _ => false,
         }
     }
 
-    /// Any change to a good frame: no panic, and nothing is lost uncounted (the world asserts it when it ends).
-    #[test]
-    fn mutated_frames_are_delivered_or_dropped_and_counted(
-        changes in proptest::collection::vec((0usize..90, any::<u8>()), 0..6),
-        cut in proptest::option::of(0usize..90),
-        protocol in select(vec![1u8, 6, 17]),
-        kind in select(vec![0x0800u16, 0x0806, 0x8035]),
-    ) {
-        let mut world = World::new(&everything());
-        let (a, b) = (world.eni(A), world.eni(B));
-        let mut frame = ip_frame(&a, &b, protocol, &udp(1, 2, 40));
-        frame[12..14].copy_from_slice(&kind.to_be_bytes());
-        for (at, byte) in changes {
-            if let Some(b) = frame.get_mut(at) {
-                *b = byte;
+    fn mirror(&self, eni: usize, outbound: bool, packet: &Packet, ports: Ports) -> Option<Outcome> {
+        let mut sessions: Vec<usize> = Vec::new();
+        for (index, session) in self.configuration.sessions.iter().enumerate() {
+            if session.enabled && session.sources.contains(&eni) {
+                sessions.push(index);
             }
         }
-        frame.truncate(cut.unwrap_or(frame.len()));
-        world.send(A, &[frame]);
+        if sessions.is_empty() {
+            return None;
+        }
+        if packet.protocol == 17 && (ports == Ports::Known(67, 68) || ports == Ports::Known(68, 67)) {
+            return Some(Outcome::Dhcp);
+        }
+        let remote = if outbound { packet.destination } else { packet.source };
+        if self.configuration.platform.iter().any(|network| holds(*network, remote)) {
+            return Some(Outcome::Platform);
+        }
+        sessions.sort_by_key(|index| self.configuration.sessions[*index].priority);
+        for index in sessions {
+            let session = &self.configuration.sessions[index];
+            let mut rules: Vec<&Rule> = Vec::new();
+            rules.extend(if outbound { &session.egress } else { &session.ingress });
+            rules.sort_by_key(|rule| rule.priority);
+            for rule in rules {
+                if rule.protocol.is_some() && rule.protocol != Some(packet.protocol) {
+                    continue;
+                }
+                if !holds(rule.source, packet.source) || !holds(rule.destination, packet.destination) {
+                    continue;
+                }
+                if rule.source_ports.is_some() || rule.destination_ports.is_some() {
+                    match ports {
+                        Ports::Absent => continue,
+                        Ports::Unknown => return Some(Outcome::Orphan),
+                        Ports::Known(source, destination) => {
+                            if !within(rule.source_ports, source) || !within(rule.destination_ports, destination) {
+                                continue;
+                            }
+                        }
+                    }
+                }
+                if !rule.accept {
+                    return Some(Outcome::Refused { rule: rule.id.clone() });
+                }
+                return Some(self.copied(index, rule, packet.total));
+            }
+        }
+        Some(Outcome::Unmatched)
+    }
+
+    fn copied(&self, index: usize, rule: &Rule, total: usize) -> Outcome {
+        let session = &self.configuration.sessions[index];
+        let mtu = self.configuration.enis[session.target].mtu;
+        let path = if self.configuration.jumbo_mirroring { mtu } else { mtu.min(1500) };
+        let kept = total.min(session.packet_length).min(path - 50);
+        let cut = match () {
+            () if kept == total => '-',
+            () if kept == session.packet_length => 'p',
+            () => 'm',
+        };
+        Outcome::Mirrored { session: index, rule: rule.id.clone(), kept, cut }
+    }
+}
+
+/// Do the first bits agree?
+fn holds(network: Network, address: Address) -> bool {
+    let bit = |address: Address, at: usize| address[at / 8] >> (7 - at % 8) & 1;
+    (0..network.1).all(|at| bit(network.0, at) == bit(address, at))
+}
+
+fn within(range: Option<(u16, u16)>, port: u16) -> bool {
+    match range {
+        None => true,
+        Some((first, last)) => first <= port && port <= last,
     }
 }
