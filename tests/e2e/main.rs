@@ -5,6 +5,7 @@
 
 mod bandwidth;
 mod failures;
+mod fleet;
 mod forwarding;
 mod frames;
 mod guests;
@@ -18,3 +19,5 @@ mod rings;
 mod second_opinion;
 mod signals;
 mod switch;
+mod traffic;
+mod workers;
