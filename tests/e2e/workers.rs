@@ -194,6 +194,32 @@ fn a_target_that_goes_away_under_traffic_costs_nobody_else_anything() {
 }
 
 #[test]
+fn a_target_that_is_removed_under_traffic_costs_nobody_else_anything() {
+    const WORKERS: usize = 4;
+    let whole = Shape::new(WORKERS);
+    let (switch, mut traffic, worker_of) = start(whole, |toml| toml);
+    let gone = whole.target(0);
+    for _ in 0..2 {
+        for shape in [Shape { without: Some(0), ..whole }, whole] {
+            amid(&mut traffic, Some(0), || {
+                shape.write(&switch);
+                assert!(switch.ctl(&["reload"]).status.success());
+            });
+            // Whatever was on a ring to it is counted, with what is gone.
+            switch.assert_conserved();
+        }
+        traffic.guests[gone].as_mut().unwrap().connect(PATIENCE).unwrap();
+        switch.wait_up(gone);
+        assert_eq!(workers_of(&switch), worker_of);
+        let (end, due, before) = (traffic.total() + 500, traffic.due[0], traffic.copies_of(0));
+        traffic.stream(None, |t| t.total() >= end);
+        assert_eq!(traffic.copies_of(0) - before, traffic.due[0] - due, "copies come again");
+    }
+    (1..WORKERS).for_each(|flow| assert_whole(&switch, &traffic, flow));
+    assert_eq!(switch.metric("vswitch_eni_drops_total", &[]), 0);
+}
+
+#[test]
 fn full_rings_lose_only_what_is_counted() {
     const WORKERS: usize = 4;
     let shape = Shape::new(WORKERS);
