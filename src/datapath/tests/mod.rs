@@ -2,11 +2,13 @@
 
 mod admit;
 mod bandwidth;
+mod crossings;
 mod cuts;
 mod fragments;
 mod mirror;
 mod oracle;
 mod reasons;
 mod route;
+mod town;
 mod workers;
 mod world;
