@@ -98,7 +98,7 @@ impl Traffic {
             copied: HashSet::new(),
             last: HashMap::new(),
             turn: 0,
-            run: 1,
+            run: 4,
         }
     }
 
@@ -152,11 +152,11 @@ impl Traffic {
         self.guests[0].as_mut().unwrap().wait(&[], Some(Duration::from_micros(200)));
     }
 
-    /// Sends the next frame, one of every flow of every pair of sources in turn; `false` without room for it.
+    /// Sends the next frame: `run` of every flow of every pair of sources, in turn. `false` without room for it.
     pub fn send(&mut self) -> bool {
         let (sources, flows) = (self.shape.sources(), self.shape.workers + 1);
-        let (flow, pair) = (self.turn % flows, self.turn / flows);
-        let (from, other) = (pair % sources, pair / sources / self.run % (sources - 1));
+        let (flow, pair) = (self.turn % flows, self.turn / flows / self.run);
+        let (from, other) = (pair % sources, pair / sources % (sources - 1));
         let to = (from + 1 + other) % sources;
         let Some(port) = &mut self.guests[from] else {
             return false;
