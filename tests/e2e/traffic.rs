@@ -28,6 +28,9 @@ fn parts(frame: &[u8]) -> (usize, usize, usize, u64) {
     (usize::from(frame[29]) - 10, usize::from(frame[33]) - 10, usize::from(port) - 2000, number(frame))
 }
 
+/// What keeps its order: who gets it, the source of a copy, and sender, receiver and flow.
+type Flow = (usize, Option<usize>, [usize; 3]);
+
 /// A copy that arrived: whose, where, and of which packet.
 #[derive(Clone, Copy)]
 pub struct Copied {
@@ -37,6 +40,9 @@ pub struct Copied {
     pub to: usize,
     pub flow: usize,
     pub number: u64,
+    /// Bytes of the IP packet, and how many of them the copy has.
+    pub total: usize,
+    pub kept: usize,
 }
 
 impl Copied {
@@ -65,8 +71,8 @@ pub struct Traffic {
     pub copies: Vec<Copied>,
     received: Vec<u64>,
     copied: HashSet<(usize, usize, u64)>,
-    /// Last number by who got it, source of the copy, sender, destination and flow.
-    last: HashMap<(usize, Option<usize>, usize, usize, usize), u64>,
+    /// The last number of each.
+    last: HashMap<Flow, u64>,
     turn: usize,
     /// Frames of each flow that a source sends to a receiver before it turns to the next.
     pub run: usize,
@@ -197,7 +203,7 @@ impl Traffic {
     fn judge(&mut self, eni: usize, got: &[u8]) {
         let (from, to, flow, number) = parts(got);
         assert_eq!((eni, got), (to, &frame(from, to, flow, number)[..]));
-        self.in_order((eni, None, from, to, flow), number);
+        self.in_order((eni, None, [from, to, flow]), number);
         let before = self.service.insert((from, number), self.received[to]);
         assert!(before.is_none(), "{number} of eni-{from} came twice");
         self.received[to] += 1;
@@ -209,14 +215,16 @@ impl Traffic {
         let (from, to, flow, number) = parts(&got[50..]);
         assert_eq!((eni, &got[46..49]), (target, &[0, 0, 10 + flow as u8][..]));
         let whole = frame(from, to, flow, number);
-        assert_eq!(got[50..], whole[..14 + Shape::kept(flow, whole.len() - 14)]);
+        let total = whole.len() - 14;
+        let kept = Shape::kept(flow, total);
+        assert_eq!(got[50..], whole[..14 + kept]);
         assert!(self.shape.mirrors(source, flow) && (source == from || source == to), "eni-{source} mirrors no such");
         assert!(self.copied.insert((source, from, number)), "{number} of eni-{from}: two copies for eni-{source}");
-        self.in_order((eni, Some(source), from, to, flow), number);
-        self.copies.push(Copied { source, target, from, to, flow, number });
+        self.in_order((eni, Some(source), [from, to, flow]), number);
+        self.copies.push(Copied { source, target, from, to, flow, number, total, kept });
     }
 
-    fn in_order(&mut self, flow: (usize, Option<usize>, usize, usize, usize), number: u64) {
+    fn in_order(&mut self, flow: Flow, number: u64) {
         let last = self.last.insert(flow, number);
         assert!(last.is_none_or(|last| last < number), "{number} after {last:?}: {flow:?}");
     }

@@ -76,6 +76,15 @@ fn every_combination(workers: usize, frames: u64) {
         .map(|c| (c.outbound(), [c.source, c.peer(), c.target].map(|eni| worker_of[eni])))
         .collect();
     assert_eq!(combinations.len(), 2 * workers.pow(3));
+    // What travelled with the copies: how much they keep, and why not more.
+    for (label, why) in [("cause=\"packet_length\"", true), ("cause=\"path_mtu\"", false)] {
+        let cut = traffic.copies.iter().filter(|c| c.kept < c.total && (c.flow == 1) == why).count() as u64;
+        assert!(cut > 0);
+        assert_eq!(switch.metric("vswitch_mirror_cut_total", &[label]), cut, "{label}");
+    }
+    let kept: usize = traffic.copies.iter().map(|c| c.kept).sum();
+    // These two a worker counts after what the laws look at.
+    assert!(wait_until(|| switch.metric("vswitch_mirror_inner_bytes_total", &[]) == kept as u64));
     // Who is on another worker is reached over a ring, and nobody else.
     let mut crossed = vec![0; shape.sources()];
     let mut moved = vec![0; workers];
@@ -91,7 +100,7 @@ fn every_combination(workers: usize, frames: u64) {
     }
     for (worker, moved) in moved.iter().enumerate() {
         let label = format!("worker=\"{worker}\"");
-        assert_eq!(switch.metric("vswitch_worker_packets_total", &[&label]), *moved, "worker {worker}");
+        assert!(wait_until(|| switch.metric("vswitch_worker_packets_total", &[&label]) == *moved), "{label}: {moved}");
     }
 }
 

@@ -7,6 +7,7 @@ mod cuts;
 mod fragments;
 mod mirror;
 mod oracle;
+mod plan;
 mod reasons;
 mod route;
 mod town;
