@@ -6,6 +6,7 @@
 mod bandwidth;
 mod evidence;
 mod failures;
+mod fleet;
 mod forwarding;
 mod frames;
 mod guests;
@@ -21,3 +22,5 @@ mod second_opinion;
 mod signals;
 mod switch;
 mod target;
+mod traffic;
+mod workers;

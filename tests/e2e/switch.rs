@@ -170,8 +170,10 @@ impl Switch {
         folder.write("mirror.json", &setup.mirror().to_string());
         let dir = folder.0.display();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        // Two workers share CPUs with control and guests here: they may not spin.
-        let (lcores, idle) = if setup.workers > 1 { ("[0, 1]", "sleep") } else { ("[]", "poll") };
+        // Several workers share two CPUs with control and guests here, more than two also with each other: they may
+        // not spin.
+        let cpus: Vec<u16> = if setup.workers > 1 { (0..setup.workers).map(|n| n % 2).collect() } else { Vec::new() };
+        let (lcores, idle) = (format!("{cpus:?}"), if setup.workers > 1 { "sleep" } else { "poll" });
         folder.write(
             "vswitch.toml",
             &format!(

@@ -2,6 +2,7 @@
 
 mod admit;
 mod bandwidth;
+mod crossings;
 mod cuts;
 mod excluded;
 mod fragments;
@@ -9,7 +10,9 @@ mod mirror;
 mod oracle;
 mod oracle_runs;
 mod oracle_values;
+mod plan;
 mod reasons;
 mod route;
+mod town;
 mod workers;
 mod world;

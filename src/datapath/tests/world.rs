@@ -181,29 +181,7 @@ impl World {
     }
 
     pub fn scrape(&self) -> Scrape {
-        let mut departed = self.registry.leaving.clone();
-        departed.push(self.registry.departed.clone());
-        Scrape {
-            enis: self
-                .registry
-                .enis
-                .iter()
-                .map(|(id, s)| EniSample { id: id.clone(), up: true, counters: s.counters.clone() })
-                .collect(),
-            rows: self
-                .registry
-                .rows
-                .iter()
-                .map(|((session, eni), s)| RowSample {
-                    session: session.clone(),
-                    eni: eni.clone(),
-                    counters: s.counters.clone(),
-                })
-                .collect(),
-            departed,
-            gone: self.registry.gone,
-            workers: Vec::new(),
-        }
+        scrape(&self.registry)
     }
 
     /// Nothing is missing and nothing is there twice.
@@ -218,6 +196,31 @@ impl Drop for World {
         if !std::thread::panicking() && self.env.crossed.is_empty() {
             self.assert_conserved();
         }
+    }
+}
+
+/// What a registry's counters say.
+pub fn scrape(registry: &Registry) -> Scrape {
+    let mut departed = registry.leaving.clone();
+    departed.push(registry.departed.clone());
+    Scrape {
+        enis: registry
+            .enis
+            .iter()
+            .map(|(id, s)| EniSample { id: id.clone(), up: true, counters: s.counters.clone() })
+            .collect(),
+        rows: registry
+            .rows
+            .iter()
+            .map(|((session, eni), s)| RowSample {
+                session: session.clone(),
+                eni: eni.clone(),
+                counters: s.counters.clone(),
+            })
+            .collect(),
+        departed,
+        gone: registry.gone,
+        workers: Vec::new(),
     }
 }
 
