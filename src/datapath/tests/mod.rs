@@ -6,6 +6,7 @@ mod cuts;
 mod fragments;
 mod mirror;
 mod oracle;
+mod overload;
 mod reasons;
 mod route;
 mod workers;
