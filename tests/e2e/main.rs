@@ -4,12 +4,14 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bandwidth;
+mod evidence;
 mod failures;
 mod forwarding;
 mod frames;
 mod guests;
 mod hostile;
 mod mirroring;
+mod netns;
 mod ports;
 mod programs;
 mod reload;
@@ -18,3 +20,4 @@ mod rings;
 mod second_opinion;
 mod signals;
 mod switch;
+mod target;

@@ -10,7 +10,7 @@ use crate::frames::numbered;
 use crate::switch::{Setup, kill, wait_until};
 
 /// The program, built as this test was: cargo builds the programs of this package only.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let beside = Path::new(env!("CARGO_BIN_EXE_vswitch")).with_file_name("vswitch-guest");
     let folder = beside.parent().unwrap();
     let mut cargo = Command::new(env!("CARGO"));
