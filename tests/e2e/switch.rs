@@ -170,6 +170,7 @@ impl Switch {
         folder.write("mirror.json", &setup.mirror().to_string());
         let dir = folder.0.display();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        // Nothing is given up: tests count every copy, and a debug build may be saturated by any of them.
         // Two workers share CPUs with control and guests here: they may not spin.
         let (lcores, idle) = if setup.workers > 1 { ("[0, 1]", "sleep") } else { ("[]", "poll") };
         folder.write(
@@ -179,6 +180,7 @@ impl Switch {
                  [worker]\ncount = {}\nlcores = {lcores}\nidle = \"{idle}\"\n\
                  [dpdk]\nhugepages = {}\nfile_prefix = \"e2e-{}-{count}\"\n\
                  [pools]\nstd_mbufs = 8192\njumbo_mbufs = 2048\n\
+                 [mirror]\noverload = \"share\"\n\
                  [ports]\nsocket_dir = \"{dir}\"\nmode = \"{}\"\ncredit = {}\n\
                  [ops]\nsocket = \"{dir}/ops.sock\"\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n",
                 setup.workers,
