@@ -17,6 +17,7 @@ use vswitch_perf::contender::testpmd::Testpmd;
 use vswitch_perf::contender::vswitch::Vswitch;
 use vswitch_perf::contender::{Contender, Job, JobMirror, JobPort};
 use vswitch_perf::guest::{GuestPort, PortConfig};
+use vswitch_perf::scenario::Overload;
 use vswitch_perf::scenario::rules::{FilterRule, MATCHING, OTHER, mirror_like};
 
 /// How long anything may take; the machine may be busy.
@@ -45,7 +46,17 @@ fn job(dir: &Path, ports: u8, memory_mb: u32, mirror: Option<JobMirror>) -> Job 
 }
 
 fn mirror(rules: Vec<FilterRule>, packet_length: u16) -> JobMirror {
-    JobMirror { target: 2, vni: VNI, packet_length, rules, plain: false, stored_sessions: 0, local_sessions: 0 }
+    let overload = Overload::Share;
+    JobMirror {
+        target: 2,
+        vni: VNI,
+        packet_length,
+        overload,
+        rules,
+        plain: false,
+        stored_sessions: 0,
+        local_sessions: 0,
+    }
 }
 
 /// A UDP frame of `len` bytes from port to port; its number is in its payload.

@@ -72,6 +72,8 @@ impl Operations for Switch {
                 "busy_cycles": w.busy_cycles,
                 "idle_cycles": w.idle_cycles,
                 "packets": w.packets,
+                "saturated_windows": w.saturated_windows,
+                "given_up_64ths": w.given_up,
                 "snapshot_version": w.snapshot_version,
             })).collect::<Value>(),
         })

@@ -7,6 +7,8 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::mirror::overload::Overload;
+
 use super::raw::{Object, Sink, boolean, integer, text};
 
 /// What an idle worker does.
@@ -170,6 +172,15 @@ sections! {
         std_mbufs: u32 = 16384, "a whole number from 512 to 4194304", number(512, 4_194_304);
         /// Buffers for frames of MTU 8500.
         jumbo_mbufs: u32 = 4096, "a whole number from 512 to 4194304", number(512, 4_194_304);
+    }
+    /// Mirroring.
+    mirror: MirrorConfig {
+        /// What a saturated worker does with copies.
+        overload: Overload = Overload::Shed, "\"shed\" or \"share\"", |v| match v.as_str()? {
+            "shed" => Some(Overload::Shed),
+            "share" => Some(Overload::Share),
+            _ => None,
+        };
     }
     /// ENI ports.
     ports: PortsConfig {

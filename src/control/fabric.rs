@@ -35,6 +35,10 @@ pub struct WorkerView {
     pub idle_cycles: u64,
     /// Packets taken from queues and rings.
     pub packets: u64,
+    /// Windows in which it was saturated.
+    pub saturated_windows: u64,
+    /// Share of the copies given up now, of senders over their share, in 64ths.
+    pub given_up: u64,
     /// The snapshot it works with.
     pub snapshot_version: u64,
 }

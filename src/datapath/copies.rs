@@ -223,6 +223,20 @@ fn skip<E: Env>(env: &mut E, counters: &RowCounters, lanes: Lanes, copies: &Copi
     }
 }
 
+/// Of copies that came over a ring, gives up the part that overload asks for; returns the rest.
+pub(super) fn shed<E: Env>(env: &mut E, snapshot: &Snapshot, lanes: Lanes, meta: &Meta) -> Lanes {
+    let mut rest = lanes;
+    for lane in lanes {
+        if env.gives_up() {
+            rest.remove(lane);
+        }
+    }
+    let block = snapshot.row_counters(meta.row, meta.row_generation).of(env.worker());
+    let given_up = lanes.without(rest).count();
+    block.skips[usize::from(meta.direction & 1)].add(Reason::Overload, u64::from(given_up));
+    rest
+}
+
 /// Copies of one row that came over a ring, in `lanes` of `bufs`: the rest of their way.
 pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, lanes: Lanes, bufs: &[Option<E::Buf>], meta: &Meta) {
     let direction = Direction::from_index(meta.direction);

@@ -99,6 +99,25 @@ pub trait Env {
     /// Sends buffers to another worker, as far as the ring has room; the rest stays in `batch`, in order.
     fn cross(&mut self, worker: usize, batch: &mut ArrayVec<Self::Buf, BURST>);
 
+    /// Does an ENI of this worker send more than its share of a saturated worker, so that copies of its packets may be
+    /// given up?
+    #[inline]
+    fn is_over(&self, _sender: &Eni) -> bool {
+        false
+    }
+
+    /// The same for an ENI of another worker, by what it has under way of its credit.
+    #[inline]
+    fn is_over_on_ring(&mut self, _under_way: impl FnOnce() -> u64, _credit: u64) -> bool {
+        false
+    }
+
+    /// Is the next copy given up? Asked for packets whose sender is over its share.
+    #[inline]
+    fn gives_up(&mut self) -> bool {
+        false
+    }
+
     /// Security's judgement. Everything passes until security groups have their issue; tests put a stage here.
     #[inline]
     fn admits(&mut self, _eni: &Eni, _direction: Direction, _headers: &Headers) -> bool {

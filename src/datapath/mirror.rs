@@ -123,6 +123,9 @@ fn copy<E: Env>(
     if let Some(reason) = row.gate {
         return skip(env, reason);
     }
+    if burst.over.contains(lane) && env.gives_up() {
+        return skip(env, Reason::Overload);
+    }
     let inner = ethernet::HEADER + usize::from(kept.bytes);
     if let Some(limit) = &source.limit
         && !limit.affords(env.now(), OUTER + inner)

@@ -39,6 +39,9 @@ use crate::packet::{Burst, Direction, PacketBuf};
 /// the other workers. `from` belongs to this worker and is part of `snapshot`.
 pub fn run_burst<E: Env>(env: &mut E, snapshot: &Snapshot, from: &Eni, burst: &mut Burst<E::Buf>) {
     burst.start();
+    if env.is_over(from) {
+        burst.over = burst.live;
+    }
     received(env, from, burst);
     admit::admit(env, snapshot, from, burst);
     fragments::resolve(env, from, Direction::Outbound, burst.live, burst);

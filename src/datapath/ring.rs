@@ -88,6 +88,9 @@ pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst
         }
         let from = snapshot.counters_of(meta.from, meta.from_generation);
         from.of(env.worker()).crossed_in.add(u64::from(lanes.count()));
+        if env.is_over_on_ring(|| from.in_flight(), snapshot.credit) {
+            burst.over = Lanes(burst.over.0 | lanes.0);
+        }
         receive(env, snapshot, lanes, &meta, burst);
     }
     copies
@@ -97,10 +100,13 @@ pub(super) fn arrive<E: Env>(env: &mut E, snapshot: &Snapshot, burst: &mut Burst
 pub(super) fn arrive_copies<E: Env>(env: &mut E, snapshot: &Snapshot, copies: Lanes, burst: &Burst<E::Buf>) {
     let mut waiting = copies;
     while let Some(first) = waiting.first() {
-        let (meta, lanes) = neighbours(first, waiting, burst);
+        let (meta, mut lanes) = neighbours(first, waiting, burst);
         waiting = waiting.without(lanes);
         let from = snapshot.counters_of(meta.from, meta.from_generation);
         from.of(env.worker()).copies_in.add(u64::from(lanes.count()));
+        if env.is_over_on_ring(|| from.copies_in_flight(), snapshot.copy_credit()) {
+            lanes = copies::shed(env, snapshot, lanes, &meta);
+        }
         copies::arrive(env, snapshot, lanes, &burst.bufs, &meta);
     }
 }

@@ -24,6 +24,24 @@ impl Counter {
     }
 }
 
+/// A level that one thread writes and all may read.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Sets it; only the owning worker calls this.
+    #[inline]
+    pub fn set(&self, level: u64) {
+        self.0.store(level, Relaxed);
+    }
+
+    /// The level, possibly a moment old.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
 /// One counter a reason.
 #[derive(Debug)]
 pub struct ByReason([Counter; Reason::COUNT]);

@@ -1,9 +1,10 @@
 //! Prometheus text.
 
-use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::counters::{EniBlock, RowBlock};
 use super::scrape::Scrape;
+use crate::mirror::overload;
 use crate::packet::reason::Class;
 use crate::packet::{Direction, Reason, Stage};
 
@@ -186,6 +187,16 @@ impl Page {
         let idle = self.counter("vswitch_worker_idle_cycles_total", "TSC cycles of turns without.", &["worker"])?;
         let packets =
             self.counter("vswitch_worker_packets_total", "Packets taken from queues and rings.", &["worker"])?;
+        let saturated = self.counter(
+            "vswitch_worker_saturated_windows_total",
+            "Milliseconds of saturation: over 95 % busy, with a backlog.",
+            &["worker"],
+        )?;
+        let given_up = GaugeVec::new(
+            Opts::new("vswitch_worker_overload_ratio", "Share of the copies given up, of senders over their share."),
+            &["worker"],
+        )?;
+        self.0.register(Box::new(given_up.clone()))?;
         let version =
             IntGaugeVec::new(Opts::new("vswitch_worker_snapshot_version", "The snapshot in use."), &["worker"])?;
         self.0.register(Box::new(version.clone()))?;
@@ -194,6 +205,8 @@ impl Page {
             busy.with_label_values(&[&label]).inc_by(worker.busy_cycles);
             idle.with_label_values(&[&label]).inc_by(worker.idle_cycles);
             packets.with_label_values(&[&label]).inc_by(worker.packets);
+            saturated.with_label_values(&[&label]).inc_by(worker.saturated_windows);
+            given_up.with_label_values(&[&label]).set(worker.given_up as f64 / f64::from(overload::STEPS));
             version.with_label_values(&[&label]).set(worker.snapshot_version.cast_signed());
         }
         let build = IntGaugeVec::new(Opts::new("vswitch_build_info", "Always 1."), &["version", "commit"])?;

@@ -5,6 +5,7 @@ pub mod bandwidth;
 #[cfg(test)]
 mod bandwidth_tests;
 pub mod cut;
+pub mod overload;
 pub mod publish;
 #[cfg(test)]
 mod publish_tests;

@@ -92,6 +92,8 @@ pub struct Burst<B> {
     pub live: Lanes,
     /// Lanes whose headers say that they are fragments.
     pub fragments: Lanes,
+    /// Lanes whose senders are over their share of a saturated worker.
+    pub over: Lanes,
 }
 
 impl<B: PacketBuf> Default for Burst<B> {
@@ -102,6 +104,7 @@ impl<B: PacketBuf> Default for Burst<B> {
             to: [0; BURST],
             live: Lanes::NONE,
             fragments: Lanes::NONE,
+            over: Lanes::NONE,
         }
     }
 }
@@ -111,6 +114,7 @@ impl<B: PacketBuf> Burst<B> {
     pub fn start(&mut self) {
         self.live = Lanes::first_n(self.bufs.len());
         self.fragments = Lanes::NONE;
+        self.over = Lanes::NONE;
     }
 
     /// Frees what was not given away.

@@ -225,6 +225,8 @@ reasons! {
         "Choose an ENI or an internal CLB as the target, or correct the region's abilities (files.regions).";
     Bandwidth "bandwidth" [Skip] "The source's instance has no bandwidth left for the copy."
         "Raise the instance's limit (BandwidthBps), or mirror less (filter, PacketLength).";
+    Overload "overload" [Skip] "The worker is saturated, and the sender asks for more than its share of it."
+        "Raise worker.count, mirror less (filter, PacketLength), or set mirror.overload = \"share\".";
     Locked "locked" [Skip] "The account's mirroring is locked."
         "Settle the account's bill; service packets are not affected.";
 }

@@ -8,6 +8,7 @@ use crate::datapath::{Delivery, Env, FLAT_COPY, Verdict};
 use crate::mirror::snapshot::Eni;
 use crate::packet::{BURST, Direction, Exhausted, Headers, HeapBuf, Lanes, Meta, PacketBuf};
 use crate::wire::vxlan::OUTER;
+use crate::worker::load::Load;
 
 /// Heap buffers, remembered deliveries, and faults to order.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ pub struct HeapEnv {
     pub ring_room: Option<usize>,
     /// How much they hold, when there is a number to their room.
     pub ring_size: usize,
+    /// How saturated the worker is; it never is unless told so.
+    pub load: Load,
     /// Security refuses packets with this destination port.
     pub denied_port: Option<(Direction, u16)>,
 }
@@ -120,6 +123,18 @@ impl Env for HeapEnv {
         if let Some(left) = &mut self.ring_room {
             *left -= room;
         }
+    }
+
+    fn is_over(&self, sender: &Eni) -> bool {
+        self.load.is_over(sender.slot)
+    }
+
+    fn is_over_on_ring(&mut self, under_way: impl FnOnce() -> u64, credit: u64) -> bool {
+        self.load.is_over_on_ring(under_way, credit)
+    }
+
+    fn gives_up(&mut self) -> bool {
+        self.load.gives_up()
     }
 
     fn admits(&mut self, _eni: &Eni, direction: Direction, headers: &Headers) -> bool {

@@ -14,6 +14,7 @@ use crate::mirror::snapshot::Eni;
 use crate::packet::{BURST, Exhausted, Lanes, Meta, PacketBuf};
 use crate::port::EniPort;
 use crate::wire::vxlan::OUTER;
+use crate::worker::load::Load;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Even queues receive in the guest.
@@ -80,6 +81,8 @@ pub struct WorkerEnv<'a> {
     pub ports: &'a [Option<Arc<EniPort>>],
     /// Buffers.
     pub pools: &'a Pools,
+    /// How saturated the worker is.
+    pub load: &'a mut Load,
     /// Rings to the other workers, by index; none to itself.
     pub rings: &'a mut [Option<RingTx>],
 }
@@ -142,6 +145,21 @@ impl Env for WorkerEnv<'_> {
             .get(worker)
             .and_then(Option::as_ref)
             .map_or(0, |ring| ring.room().saturating_sub(ring.capacity() / 2))
+    }
+
+    #[inline]
+    fn is_over(&self, sender: &Eni) -> bool {
+        self.load.is_over(sender.slot)
+    }
+
+    #[inline]
+    fn is_over_on_ring(&mut self, under_way: impl FnOnce() -> u64, credit: u64) -> bool {
+        self.load.is_over_on_ring(under_way, credit)
+    }
+
+    #[inline]
+    fn gives_up(&mut self) -> bool {
+        self.load.gives_up()
     }
 
     fn cross(&mut self, worker: usize, batch: &mut ArrayVec<Mbuf, BURST>) {

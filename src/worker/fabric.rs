@@ -111,6 +111,8 @@ impl Fabric for LiveFabric {
         let versions = self.publisher.epochs();
         let workers = self.workers.lock();
         let views = workers.stats().iter().zip(versions).map(|(stats, epoch)| WorkerView {
+            saturated_windows: stats.saturated_windows.get(),
+            given_up: stats.given_up.get(),
             busy_cycles: stats.busy_cycles.get(),
             idle_cycles: stats.idle_cycles.get(),
             packets: stats.packets.get(),

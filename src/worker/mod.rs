@@ -8,6 +8,7 @@ pub mod env;
 pub mod fabric;
 #[cfg(feature = "dpdk")]
 pub mod housekeeping;
+pub mod load;
 pub mod placement;
 #[cfg(feature = "dpdk")]
 mod ports;

@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::crossed;
 use super::env::{Pools, WorkerEnv};
 use super::housekeeping::{PERIOD, Watch};
+use super::load::Load;
 use super::stats::WorkerStats;
 use crate::control::config::Idle;
 use crate::datapath::{run_burst, run_crossed};
@@ -17,7 +18,7 @@ use crate::dpdk::ring::{RingRx, RingTx};
 use crate::dpdk::vhost;
 use crate::mirror::publish::Reader;
 use crate::mirror::snapshot::Snapshot;
-use crate::packet::Burst;
+use crate::packet::{BURST, Burst};
 use crate::port::{EniPort, Turn};
 
 /// Odd queues transmit in the guest.
@@ -63,6 +64,8 @@ pub struct Worker {
     pub turn: Arc<Turn>,
     /// Its own figures.
     pub stats: Arc<WorkerStats>,
+    /// How saturated it is.
+    pub load: Load,
     /// What else the thread does; a switch in production has none.
     pub aside: Option<Aside>,
 }
@@ -84,7 +87,12 @@ impl Worker {
                 watch.look(self.index, published);
             }
             let now = tsc();
-            self.stats.turn(packets as u64, now.wrapping_sub(began));
+            let cycles = now.wrapping_sub(began);
+            self.stats.turn(packets as u64, cycles);
+            if self.load.turn(self.clock.at(now), cycles, packets > 0) {
+                self.stats.window(&self.load);
+                self.load.fit(self.reader.current().ports.len());
+            }
             began = now;
             if let Some(aside) = &mut self.aside {
                 aside();
@@ -104,17 +112,19 @@ impl Worker {
         let mut packets = 0;
         for ring in &mut self.incoming {
             let came = crossed::take(&mut burst.bufs, |bufs| ring.receive(bufs), &mut self.reader);
+            self.load.ring_polled(came.as_ref().is_some_and(|(taken, _)| *taken == BURST));
             if let Some((taken, published)) = came {
                 packets += taken;
                 let rings = &mut self.outgoing;
                 let (index, ports) = (self.index, &*published.ports);
-                let mut env = WorkerEnv { index, now, ports, pools: &self.pools, rings };
+                let mut env = WorkerEnv { index, now, ports, pools: &self.pools, load: &mut self.load, rings };
                 run_crossed(&mut env, &published.snapshot, burst);
             }
         }
         let published = self.reader.current();
         let (index, ports) = (self.index, &*published.ports);
-        let mut env = WorkerEnv { index, now, ports, pools: &self.pools, rings: &mut self.outgoing };
+        let (load, rings) = (&mut self.load, &mut self.outgoing);
+        let mut env = WorkerEnv { index, now, ports, pools: &self.pools, load, rings };
         for slot in published.owned.get(self.index).into_iter().flatten() {
             let Some(eni) = published.snapshot.eni(*slot) else {
                 continue;
@@ -132,6 +142,7 @@ impl Worker {
                 queues &= queues - 1;
                 let taken = vhost::dequeue(vid, queue, pool, &mut burst.bufs, self.burst);
                 watch.polled(*slot, queue, taken);
+                env.load.polled(*slot, taken >= self.burst);
                 if taken > 0 {
                     packets += taken;
                     run_burst(&mut env, &published.snapshot, eni, burst);

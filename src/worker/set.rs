@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use super::clock::Clock;
 use super::env::Pools;
+use super::load::Load;
 use super::run::{Aside, Published, Worker};
 use super::stats::WorkerStats;
 use crate::control::config::Config;
@@ -62,6 +63,7 @@ impl Workers {
                 outgoing: std::mem::take(&mut rings.out[index]),
                 incoming: std::mem::take(&mut rings.into[index]),
                 turn: turn.clone(),
+                load: Load::new(config.mirror.overload),
                 stats: stats.clone(),
                 aside: asides.next(),
             };

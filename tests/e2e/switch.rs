@@ -174,6 +174,7 @@ impl Switch {
         // not spin.
         let cpus: Vec<u16> = if setup.workers > 1 { (0..setup.workers).map(|n| n % 2).collect() } else { Vec::new() };
         let (lcores, idle) = (format!("{cpus:?}"), if setup.workers > 1 { "sleep" } else { "poll" });
+        // Nothing is given up: tests count every copy, and a debug build may be saturated by any of them.
         folder.write(
             "vswitch.toml",
             &format!(
@@ -181,6 +182,7 @@ impl Switch {
                  [worker]\ncount = {}\nlcores = {lcores}\nidle = \"{idle}\"\n\
                  [dpdk]\nhugepages = {}\nfile_prefix = \"e2e-{}-{count}\"\n\
                  [pools]\nstd_mbufs = 8192\njumbo_mbufs = 2048\n\
+                 [mirror]\noverload = \"share\"\n\
                  [ports]\nsocket_dir = \"{dir}\"\nmode = \"{}\"\ncredit = {}\n\
                  [ops]\nsocket = \"{dir}/ops.sock\"\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n",
                 setup.workers,

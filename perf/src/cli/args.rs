@@ -130,6 +130,8 @@ overrides! {
     local_sessions => "local_sessions";
     /// What the collector does: fast, slow, blocked.
     target => "target";
+    /// What the switch does with copies under overload: share, shed.
+    overload => "overload";
     /// Polling workers.
     workers => "workers";
     /// Rings: split, packed.

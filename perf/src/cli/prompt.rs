@@ -19,7 +19,7 @@ const HELP: &str = "\
 start [forward|mirror|latency|churn|replay|SCENARIO]   measure in the background
 stop                                                   end it early, and show what it has
 wait                                                   until it is over
-set NAME VALUE      size 64 · flows 1024 · match 50 · rules 20 · enis 2 · target fast · workers 1 · ring split
+set NAME VALUE      size 64 · flows 1024 · match 50 · rules 20 · enis 2 · target fast · overload share · workers 1 · ring split
                     packet_length 1500 · mtu 1500 · offered 100 · rounds 5 · seconds 2 · warmup 1 · peers ovs,cloop
 show port stats all    what the ports do now, and the last finished point
 show config            what is set

@@ -16,6 +16,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::scenario::Overload;
 use crate::scenario::rules::FilterRule;
 
 /// A port of the generator, as a contender finds it.
@@ -40,6 +41,8 @@ pub struct JobMirror {
     pub vni: u32,
     /// Bytes kept of an IPv4 packet.
     pub packet_length: u16,
+    /// What a contender that can choose does with copies under overload.
+    pub overload: Overload,
     /// Rules of both directions, in priority order.
     pub rules: Vec<FilterRule>,
     /// `None`: plain mirroring of everything where a contender has such a mode (OVS's mirror record).

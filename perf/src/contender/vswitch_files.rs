@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Job, JobMirror};
+use crate::scenario::Overload;
 use crate::scenario::rules::FilterRule;
 
 /// Rules that a filter gets in each direction: half of the largest quota, less one for [`mirror`]'s variation. Longer
@@ -26,10 +27,12 @@ pub(crate) fn eni(index: usize) -> String {
 /// `vswitch.toml`. Quotas are as large as they may be: points go beyond the service's own.
 pub(crate) fn configuration(job: &Job, dir: &Path, prefix: &str, metrics: u16) -> Result<String, String> {
     let file = |name: &str| dir.join(name).display().to_string();
+    let overload = job.mirror.as_ref().map_or(Overload::Share, |m| m.overload);
     let tree = json!({
         "files": {"inventory": file("inventory.json"), "mirror": file("mirror.json")},
         "worker": {"count": job.worker_cpus.len(), "lcores": job.worker_cpus, "idle": "poll"},
         "dpdk": {"memory_mb": job.memory_mb, "file_prefix": prefix, "control_cpu": job.control_cpu},
+        "mirror": {"overload": overload},
         "ops": {"socket": file("ops.sock")},
         "metrics": {"listen": format!("127.0.0.1:{metrics}")},
         "log": {"level": "warn"},
@@ -203,6 +206,7 @@ mod tests {
                 target: 2,
                 vni: 7,
                 packet_length: 1500,
+                overload: Overload::Share,
                 rules: mirror_like(rules, false),
                 plain: false,
                 stored_sessions,

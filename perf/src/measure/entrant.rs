@@ -84,6 +84,7 @@ pub fn setup(spec: &PointSpec) -> Setup {
             Wanted::Slow => Target::Slow(SLOW),
             Wanted::Blocked => Target::Blocked,
         },
+        overload: spec.overload,
         packed: spec.ring == Ring::Packed,
         packet_length: spec.packet_length,
         mtu: spec.mtu,

@@ -3,6 +3,7 @@
 mod churn;
 mod entrant;
 mod live;
+mod payable;
 mod replay;
 mod rounds;
 mod samples;

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use super::entrant::{Entrant, Team, teams};
 use super::live::{LOSSLESS, Live, Look, Place};
+use super::payable::payable;
 use super::samples::Samples;
 use super::weather::Weather;
 use crate::contender::Counted;
 use crate::generator::{Outcome, Pace, Target};
 use crate::report::Point;
 use crate::report::progress::Progress;
-use crate::scenario::{Kind, Peer, PointSpec};
+use crate::scenario::{Kind, Overload, Peer, PointSpec};
 use crate::traffic::Sampling;
 
 /// Share of a contender's rate at which every frame is looked at, the most packets a second, and for how long.
@@ -21,7 +22,7 @@ const VERIFY_SHARE: f64 = 0.2;
 const VERIFY_MOST: f64 = 1e6;
 const VERIFY: Duration = Duration::from_millis(700);
 /// How long tunings are compared before the rounds.
-const AUDITION: Duration = Duration::from_millis(800);
+pub(super) const AUDITION: Duration = Duration::from_millis(800);
 /// One frame in so many carries the time of its sending: a prime, or it would always be the same flow.
 pub(crate) const STAMP_EVERY: u64 = 1021;
 
@@ -78,6 +79,8 @@ struct Course<'a> {
     stop: &'a AtomicBool,
     entrants: Vec<Entrant>,
     rate: Option<f64>,
+    /// Copies a second that the time left by service pays for, where copies are given up.
+    payable: Option<f64>,
     samples: Samples,
     losses: BTreeMap<String, Vec<f64>>,
     weather: Weather,
@@ -121,9 +124,17 @@ impl<'a> Course<'a> {
         point.notes.extend(remarks);
         let entrants = audition(teams, options, &mut point, progress, stop);
         let rate = offered(spec, &entrants, options, &mut point, progress, stop)?;
+        let payable = match rate {
+            Some(rate) if spec.overload == Overload::Shed && entrants.iter().any(|e| e.label == "vswitch-off") => {
+                progress.phase("what idle time pays for");
+                Some(payable(&entrants, rate, options, stop)?)
+            }
+            _ => None,
+        };
         let (samples, weather) = (Samples::default(), Weather::new(options.rounds));
         let losses = BTreeMap::new();
-        Ok(Course { spec, options, progress, stop, entrants, rate, samples, losses, weather, point, failed: false })
+        let failed = false;
+        Ok(Course { spec, options, progress, stop, entrants, rate, payable, samples, losses, weather, point, failed })
     }
 
     fn goes_on(&self) -> bool {
@@ -151,6 +162,9 @@ impl<'a> Course<'a> {
                     self.point.wrong.extend(wrong.into_iter().map(|w| format!("{}: {w}", entrant.label)));
                     if outcome.is_some() {
                         take(self.spec, entrant, &outcome, &counted, &mut self.samples);
+                        if let Some(payable) = self.payable.filter(|_| n == 0) {
+                            self.samples.add(&entrant.label, "copies_payable", "Mpps", payable / 1e6);
+                        }
                         lost.push((entrant.label.clone(), outcome.lost_share()));
                     }
                 }

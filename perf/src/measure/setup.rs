@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contender::{Job, JobMirror, JobPort};
 use crate::generator::{Plan, PortSetup, Target};
+use crate::scenario::Overload;
 use crate::scenario::rules::{FilterRule, mirror_like};
 use crate::traffic::{Endpoint, MAX_FRAME, Outer, Sampling, Stream, StreamSpec};
 
@@ -48,6 +49,8 @@ pub struct Setup {
     pub local_sessions: u32,
     /// How the collector takes copies.
     pub target: Target,
+    /// What the switch gives up when its worker is saturated.
+    pub overload: Overload,
     /// Packed rings.
     pub packed: bool,
     /// Bytes kept of an IPv4 packet at most.
@@ -69,6 +72,7 @@ impl Default for Setup {
             stored_sessions: 0,
             local_sessions: 0,
             target: Target::Fast,
+            overload: Overload::Share,
             packed: false,
             packet_length: 1500,
             mtu: 1500,
@@ -127,6 +131,7 @@ impl Setup {
             vni: VNI,
             packet_length: self.packet_length,
             rules,
+            overload: self.overload,
             plain: self.mirroring == Mirroring::All,
             stored_sessions: self.stored_sessions,
             local_sessions: self.local_sessions,

@@ -130,8 +130,8 @@ fn what_was_not_measured_is_not_yet() {
     let outcome = judge(&goal(), &[alone], &anchors(4.1));
     assert_eq!((outcome.verdict, outcome.ours.is_some()), (Verdict::NotYet, true));
     assert!(outcome.why[0].starts_with("ovs* "));
-    let shed = goals::builtin().unwrap().into_iter().find(|g| g.scenario == "race-shed").unwrap();
-    assert_eq!(judge(&shed, &[], &anchors(4.1)).why, ["not yet: overload control (mirror.overload = \"shed\")"]);
+    let memory = goals::builtin().unwrap().into_iter().find(|g| g.scenario == "race-memory").unwrap();
+    assert_eq!(judge(&memory, &[], &anchors(4.1)).why, ["not yet: the accounting of the switch's own memory"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use model::{Kind, Level, Peer, Ring, Scenario, Size, Target};
+pub use model::{Kind, Level, Overload, Peer, Ring, Scenario, Size, Target};
 pub use points::PointSpec;
 
 /// IMIX in frame bytes without FCS, and how often each comes in 48 frames: 353.5 bytes on average. The sizes are the

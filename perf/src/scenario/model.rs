@@ -1,6 +1,6 @@
 //! The words of a scenario.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal),+ $(,)? })+) => {
@@ -22,6 +22,14 @@ macro_rules! words {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
                 s.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(d)?;
+                let found = Self::ALL.iter().find(|(text, _)| *text == word).map(|(_, word)| *word);
+                found.ok_or_else(|| serde::de::Error::custom(format!("no such word: {word}")))
             }
         }
         )+
@@ -76,6 +84,13 @@ words! {
         Slow = "slow",
         /// Takes nothing.
         Blocked = "blocked",
+    }
+    /// What the switch does with copies when its worker is saturated (`mirror.overload`).
+    Overload {
+        /// Gives them up.
+        Shed = "shed",
+        /// Nothing: service and copies share the worker, as they do in peers.
+        Share = "share",
     }
     /// Form of the guests' rings.
     Ring {
@@ -153,6 +168,8 @@ pub struct Scenario {
     pub local_sessions: Vec<u32>,
     /// What the collector does.
     pub target: Vec<Target>,
+    /// What the switch gives up when its worker is saturated.
+    pub overload: Vec<Overload>,
     /// Polling workers.
     pub workers: Vec<u8>,
     /// Form of the rings.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Kind, Level, Ring, Scenario, Size, Target};
+use super::model::{Kind, Level, Overload, Ring, Scenario, Size, Target};
 
 /// One combination of a scenario's parameters; the fields are those of [`Scenario`].
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,8 @@ pub struct PointSpec {
     pub local_sessions: u32,
     /// What the collector does.
     pub target: Target,
+    /// What the switch gives up when its worker is saturated.
+    pub overload: Overload,
     /// Polling workers.
     pub workers: u8,
     /// Form of the rings.
@@ -40,7 +42,7 @@ pub struct PointSpec {
     /// Offered rate, percent of the lossless maximum.
     pub offered_percent: u8,
     /// All of the above by name: `size` → `64`, `flows`, `match`, `rules`, `enis`, `stored_sessions`, `local_sessions`,
-    /// `target`, `workers`, `ring`, `packet_length`, `mtu`, `offered`. The same names in every point.
+    /// `target`, `overload`, `workers`, `ring`, `packet_length`, `mtu`, `offered`. The same names in every point.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -61,6 +63,7 @@ impl PointSpec {
             ("stored_sessions", self.stored_sessions.to_string()),
             ("local_sessions", self.local_sessions.to_string()),
             ("target", self.target.as_str().to_owned()),
+            ("overload", self.overload.as_str().to_owned()),
             ("workers", self.workers.to_string()),
             ("ring", self.ring.as_str().to_owned()),
             ("packet_length", self.packet_length.to_string()),
@@ -89,6 +92,7 @@ impl Scenario {
             stored_sessions: 0,
             local_sessions: 0,
             target: Target::Fast,
+            overload: Overload::Share,
             workers: 0,
             ring: Ring::Split,
             packet_length: 0,
@@ -108,6 +112,7 @@ impl Scenario {
             vary(&mut points, &self.stored_sessions, |p, v| p.stored_sessions = v);
         }
         vary(&mut points, &self.target, |p, v| p.target = v);
+        vary(&mut points, &self.overload, |p, v| p.overload = v);
         vary(&mut points, &self.workers, |p, v| p.workers = v);
         vary(&mut points, &self.ring, |p, v| p.ring = v);
         vary(&mut points, &self.packet_length, |p, v| p.packet_length = v);

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use vswitch::control::raw::{Object, Problem, Sink, integer, text, unknown};
 
-use super::model::{Kind, Level, Peer, Ring, Scenario, Size, Target};
+use super::model::{Kind, Level, Overload, Peer, Ring, Scenario, Size, Target};
 
 /// Keys of a file.
 const KEYS: &[&str] = &[
@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
     "stored_sessions",
     "local_sessions",
     "target",
+    "overload",
     "workers",
     "ring",
     "packet_length",
@@ -49,6 +50,7 @@ const SETTABLE: &[(&str, &str)] = &[
     ("stored_sessions", "stored_sessions"),
     ("local_sessions", "local_sessions"),
     ("target", "target"),
+    ("overload", "overload"),
     ("workers", "workers"),
     ("ring", "ring"),
     ("packet_length", "packet_length"),
@@ -219,6 +221,7 @@ fn fields(object: &Object<'_>) -> Option<Scenario> {
         stored_sessions: numbers("stored_sessions", 1, 20_000, &[]),
         local_sessions: numbers("local_sessions", 1, 768, &[1]),
         target: list(object, "target", &allowed(Target::ALL), &[Target::Fast], word(Target::ALL)),
+        overload: list(object, "overload", &allowed(Overload::ALL), &[Overload::Share], word(Overload::ALL)),
         workers: list(object, "workers", "1 or 2", &[1], number(1, 2)),
         ring: list(object, "ring", &allowed(Ring::ALL), &[Ring::Split], word(Ring::ALL)),
         packet_length: list(object, "packet_length", "a whole number from 64 to 8500", &[1500], number(64, 8500)),

@@ -44,6 +44,7 @@ fn what_issue_3_lists_is_covered() {
     has("stored_sessions", &["1", "20000"]);
     has("local_sessions", &["1", "768"]);
     has("target", &["fast", "slow", "blocked"]);
+    has("overload", &["share", "shed"]);
     has("workers", &["1", "2"]);
     has("ring", &["split", "packed"]);
     for (word, kind) in Kind::ALL {
@@ -70,7 +71,7 @@ fn lists_make_a_cross_product() {
     assert_eq!(seen, wanted);
     assert!(points[0].plain() && !points[1].plain());
     assert_eq!((points[0].local_sessions, points[0].stored_sessions), (3, 3));
-    assert_eq!(points[0].labels.len(), 13);
+    assert_eq!(points[0].labels.len(), 14);
     assert_eq!((s.rounds, s.level, s.not_yet()), (10, Level::Processes, None));
 }
 
@@ -168,8 +169,8 @@ fn overrides_are_checked_like_files() {
 
 #[test]
 fn what_has_not_landed_says_so() {
-    let s = builtin::named("race-shed").unwrap();
-    assert_eq!(s.not_yet().unwrap(), "not yet: overload control (mirror.overload = \"shed\")");
+    let s = builtin::named("race-memory").unwrap();
+    assert_eq!(s.not_yet().unwrap(), "not yet: the accounting of the switch's own memory");
     let unknown = builtin::named("race-shet").unwrap_err()[0].to_string();
     assert_eq!(unknown, "command line: race-shet: unknown scenario; the nearest known one is race-shed");
 }

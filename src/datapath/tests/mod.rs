@@ -10,6 +10,7 @@ mod mirror;
 mod oracle;
 mod oracle_runs;
 mod oracle_values;
+mod overload;
 mod plan;
 mod reasons;
 mod route;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::overload::saturated;
 use super::world::*;
 use crate::control::model::Target;
 use crate::mirror::bandwidth::Bandwidth;
 use crate::packet::reason::Class;
 use crate::packet::{Direction, Reason};
+use crate::worker::load::Load;
 
 /// Reasons that moved in a world, each with the role in which it moved.
 fn moved(world: &World, into: &mut BTreeSet<(&'static str, Reason)>) {
@@ -107,6 +109,12 @@ fn every_reason_is_brought_about() {
     world.send(A, std::slice::from_ref(&good));
     world.env.down.extend([b.slot, c.slot]);
     world.send(A, std::slice::from_ref(&good));
+    moved(&world, &mut seen);
+    world.env.down.clear();
+    world.env.room.clear();
+    world.env.load = saturated(&world, Some(A));
+    world.send(A, std::slice::from_ref(&good));
+    world.env.load = Load::default();
     moved(&world, &mut seen);
     // A locked account, a target in another VPC, and a target that is a source by hand-made configuration.
     world.model.sessions[0].locked = true;

@@ -11,6 +11,7 @@ const LOG_FROM: f64 = 20.0;
 /// Metrics that tables alone show: a chart of each would bury the others.
 const TABLES_ONLY: &[&str] = &[
     "busy",
+    "copies_payable",
     "classify_time",
     "latency_p50",
     "latency_p90",
