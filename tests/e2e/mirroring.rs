@@ -140,11 +140,11 @@ fn a_target_that_takes_nothing_costs_service_nothing() {
     send(&mut a, &numbered(0, 1, 7, 200));
     assert!(c.receive(PATIENCE).is_some_and(|copy| is_copy(&copy)), "copies come again");
     drop(c);
-    crate::switch::wait_until(|| switch.metric("vswitch_eni_up", &["eni=\"eni-2\""]) == 0);
+    assert!(crate::switch::wait_until(|| switch.metric("vswitch_eni_up", &["eni=\"eni-2\""]) == 0));
     while b.try_receive().is_some() {}
     send(&mut a, &numbered(0, 1, 8, 200));
     assert_eq!(number(&b.receive(PATIENCE).expect("service suffers")), 8);
-    crate::switch::wait_until(|| switch.metric("vswitch_mirror_skips_total", &["reason=\"target_down\""]) == 1);
+    assert!(crate::switch::wait_until(|| switch.metric("vswitch_mirror_skips_total", &["reason=\"target_down\""]) == 1));
 }
 
 #[test]
