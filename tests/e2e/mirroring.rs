@@ -144,7 +144,9 @@ fn a_target_that_takes_nothing_costs_service_nothing() {
     while b.try_receive().is_some() {}
     send(&mut a, &numbered(0, 1, 8, 200));
     assert_eq!(number(&b.receive(PATIENCE).expect("service suffers")), 8);
-    assert!(crate::switch::wait_until(|| switch.metric("vswitch_mirror_skips_total", &["reason=\"target_down\""]) == 1));
+    assert!(
+        crate::switch::wait_until(|| switch.metric("vswitch_mirror_skips_total", &["reason=\"target_down\""]) == 1)
+    );
 }
 
 #[test]
