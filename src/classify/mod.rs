@@ -5,7 +5,10 @@
 mod compiled;
 mod keys;
 mod linear;
+mod ranks;
 pub mod rule;
+mod scan;
+mod simd;
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +16,7 @@ mod tests;
 pub use compiled::{Compiled, TooManyRules};
 pub use keys::{Key, Keys};
 pub use linear::Linear;
+pub use simd::Level;
 
 /// What the rules say of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use vswitch::classify::rule::Rule;
-use vswitch::classify::{Compiled, Key, Keys, Verdict};
+use vswitch::classify::{Compiled, Key, Keys, Level, Verdict};
 use vswitch::packet::BURST;
 use vswitch::packet::headers::{Headers, parse};
 
@@ -118,17 +118,23 @@ impl Layout for Compiled {
 /// # Errors
 /// A sentence.
 pub(super) fn ours(rules: &[Rule]) -> Result<Vec<Box<dyn Contestant>>, String> {
-    Ok(vec![Box::new(Ours::<Compiled>::new("vswitch", rules)?)])
+    let mut ours: Vec<Box<dyn Contestant>> = vec![Box::new(Ours::<Compiled>::new("vswitch".to_owned(), rules)?)];
+    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+        let name = format!("vswitch/{}", level.name());
+        let (began, layout) = (Instant::now(), Compiled::with_level(rules, level).map_err(|e| e.to_string())?);
+        ours.push(Box::new(Ours { name, layout, build: began.elapsed() }));
+    }
+    Ok(ours)
 }
 
 struct Ours<L> {
-    name: &'static str,
+    name: String,
     layout: L,
     build: Duration,
 }
 
 impl<L: Layout> Ours<L> {
-    fn new(name: &'static str, rules: &[Rule]) -> Result<Self, String> {
+    fn new(name: String, rules: &[Rule]) -> Result<Self, String> {
         let began = Instant::now();
         let layout = L::compile(rules)?;
         Ok(Ours { name, layout, build: began.elapsed() })
@@ -137,7 +143,7 @@ impl<L: Layout> Ours<L> {
 
 impl<L: Layout + 'static> Contestant for Ours<L> {
     fn name(&self) -> &str {
-        self.name
+        &self.name
     }
 
     fn cost(&self) -> (Duration, usize) {
