@@ -1,7 +1,7 @@
 //! The 5-tuples of a burst, side by side.
 
 use crate::packet::BURST;
-use crate::wire::ipv4::{Ports, protocol};
+use crate::wire::ipv4::{Ipv4, Ports, protocol};
 
 /// One packet's 5-tuple; addresses are integers, host order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,20 +45,36 @@ impl Kind {
         }
     }
 
+    /// A bit that the kinds with unknown ports have, and no other.
+    const UNKNOWN: u8 = 2;
+
+    /// The ports are known.
+    pub(super) const fn is_known(self) -> bool {
+        matches!(self, Kind::Tcp | Kind::Udp)
+    }
+
     /// There are no ports.
     pub(super) const fn is_portless(self) -> bool {
         matches!(self, Kind::Icmp | Kind::Other)
     }
 }
 
-/// Kind by protocol number, ports known where they exist.
-const KINDS: [u8; 256] = {
-    let mut kinds = [Kind::Other as u8; 256];
-    kinds[protocol::TCP as usize] = Kind::Tcp as u8;
-    kinds[protocol::UDP as usize] = Kind::Udp as u8;
-    kinds[protocol::ICMP as usize] = Kind::Icmp as u8;
+/// Kinds by whether there are ports (as [`Ipv4::ports_form`]) and protocol number.
+const KINDS: [[u8; 256]; 3] = {
+    let mut kinds = [[Kind::Other as u8; 256]; 3];
+    let mut form = 0;
+    while form < 3 {
+        kinds[form][protocol::ICMP as usize] = Kind::Icmp as u8;
+        kinds[form][protocol::TCP as usize] = Kind::TcpUnknown as u8;
+        kinds[form][protocol::UDP as usize] = Kind::UdpUnknown as u8;
+        form += 1;
+    }
+    kinds[KNOWN][protocol::TCP as usize] = Kind::Tcp as u8;
+    kinds[KNOWN][protocol::UDP as usize] = Kind::Udp as u8;
     kinds
 };
+/// [`Ipv4::ports_form`] of known ports.
+const KNOWN: usize = 1;
 
 /// Up to 64 keys in structure-of-arrays form.
 #[derive(Clone, Debug)]
@@ -66,30 +82,17 @@ const KINDS: [u8; 256] = {
 pub struct Keys {
     pub(super) src: [u32; BURST],
     pub(super) dst: [u32; BURST],
-    pub(super) src_port: [u16; BURST],
-    pub(super) dst_port: [u16; BURST],
+    /// Source port in the upper half, destination port in the lower.
+    pub(super) ports: [u32; BURST],
     pub(super) kind: [u8; BURST],
-    pub(super) protocol: [u8; BURST],
-    /// Lanes whose ports are in the arrays.
-    pub(super) known: u64,
-    /// Lanes whose ports exist and are not known.
-    pub(super) unknown: u64,
     pub(super) len: usize,
+    /// All kinds together.
+    seen: u8,
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Keys {
-            src: [0; BURST],
-            dst: [0; BURST],
-            src_port: [0; BURST],
-            dst_port: [0; BURST],
-            kind: [0; BURST],
-            protocol: [0; BURST],
-            known: 0,
-            unknown: 0,
-            len: 0,
-        }
+        Keys { src: [0; BURST], dst: [0; BURST], ports: [0; BURST], kind: [0; BURST], len: 0, seen: 0 }
     }
 }
 
@@ -98,29 +101,42 @@ impl Keys {
     /// none, and TCP or UDP without any as unknown.
     #[inline]
     pub fn push(&mut self, key: Key) {
-        let at = self.len;
-        if at >= BURST {
-            return;
-        }
-        (self.src[at], self.dst[at], self.protocol[at]) = (key.src, key.dst, key.protocol);
-        let kind = KINDS[usize::from(key.protocol)];
-        let has_ports = kind < Kind::TcpUnknown as u8;
-        let (known, source, destination) = match key.ports {
-            Ports::Known(source, destination) => (has_ports, source, destination),
-            Ports::None | Ports::Unknown => (false, 0, 0),
+        let (form, ports) = match key.ports {
+            Ports::Known(source, destination) => (KNOWN, u32::from(source) << 16 | u32::from(destination)),
+            Ports::None | Ports::Unknown => (0, 0),
         };
-        let unknown = has_ports & !known;
-        (self.src_port[at], self.dst_port[at]) = (source, destination);
-        self.kind[at] = kind + 2 * u8::from(unknown);
-        self.known |= u64::from(known) << at;
-        self.unknown |= u64::from(unknown) << at;
-        self.len = at + 1;
+        if self.len < BURST {
+            let kind = KINDS[form][usize::from(key.protocol)];
+            self.set(self.len, key.src, key.dst, ports, kind);
+            self.seen |= kind;
+            self.len += 1;
+        }
+    }
+
+    /// Forgets the keys and takes those of packets instead, as many as there is room for.
+    #[inline]
+    pub fn gather<'a>(&mut self, packets: impl Iterator<Item = &'a Ipv4>) {
+        let (mut len, mut seen) = (0, 0);
+        for ip in packets.take(BURST) {
+            let (form, ports) = ip.ports_form();
+            let kind = KINDS[usize::from(form.min(2))][usize::from(ip.protocol)];
+            self.set(len, ip.source, ip.destination, ports, kind);
+            seen |= kind;
+            len += 1;
+        }
+        (self.len, self.seen) = (len, seen);
+    }
+
+    #[inline]
+    fn set(&mut self, at: usize, src: u32, dst: u32, ports: u32, kind: u8) {
+        let at = at % BURST;
+        (self.src[at], self.dst[at], self.ports[at], self.kind[at]) = (src, dst, ports, kind);
     }
 
     /// Forgets the keys, for the next batch.
     #[inline]
     pub const fn clear(&mut self) {
-        (self.known, self.unknown, self.len) = (0, 0, 0);
+        (self.len, self.seen) = (0, 0);
     }
 
     /// Number of keys.
@@ -135,14 +151,25 @@ impl Keys {
         self.len == 0
     }
 
-    /// The key at `at`, below [`Keys::len`].
+    /// Lanes whose ports exist and are not known.
+    #[inline]
+    pub(super) fn unknown(&self) -> u64 {
+        // No kind with ports that are known or absent has the bit.
+        if self.seen & Kind::UNKNOWN == 0 {
+            return 0;
+        }
+        let lanes = self.kind[..self.len.min(BURST)].iter().enumerate();
+        lanes.fold(0, |lanes, (at, kind)| lanes | u64::from(kind & Kind::UNKNOWN != 0) << at)
+    }
+
+    /// The key at `at`, below [`Keys::len`]; every protocol that no rule can name is 255.
     pub(super) fn get(&self, at: usize) -> Key {
-        let is = |lanes: u64| lanes >> at & 1 == 1;
-        let ports = match (is(self.known), is(self.unknown)) {
-            (true, _) => Ports::Known(self.src_port[at], self.dst_port[at]),
-            (false, true) => Ports::Unknown,
-            (false, false) => Ports::None,
+        let kind = Kind::ALL[usize::from(self.kind[at])];
+        let ports = match kind {
+            Kind::Tcp | Kind::Udp => Ports::Known((self.ports[at] >> 16) as u16, self.ports[at] as u16),
+            Kind::TcpUnknown | Kind::UdpUnknown => Ports::Unknown,
+            Kind::Icmp | Kind::Other => Ports::None,
         };
-        Key { src: self.src[at], dst: self.dst[at], protocol: self.protocol[at], ports }
+        Key { src: self.src[at], dst: self.dst[at], protocol: kind.protocol().unwrap_or(u8::MAX), ports }
     }
 }

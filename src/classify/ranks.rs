@@ -15,6 +15,8 @@ use crate::packet::BURST;
 pub(super) const RULES: usize = 64;
 /// Levels of a tree at most: 127 bounds.
 pub(super) const LEVELS: usize = 7;
+/// Kinds of keys that maps by kind have room for. The map of a kind and a rank is at kind + KINDS × rank.
+pub(super) const KINDS: usize = 8;
 
 /// A cache line of a tree, so that it never lies across two.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +28,13 @@ pub(super) struct Line<T, const N: usize>(pub(super) [T; N]);
 pub(super) struct Field<T, const N: usize> {
     /// Levels of the tree.
     pub(super) levels: usize,
+    /// Places of it: 2^levels.
+    pub(super) places: usize,
+    /// Places of its top: as many as a line holds, or all.
+    pub(super) top: usize,
     /// The tree in Eytzinger order from place 1; places without a bound hold the largest value.
     pub(super) tree: Box<[Line<T, N>]>,
-    /// 2^levels maps, by rank; one more where a key may have no value.
+    /// 2^levels maps, by rank; one more where a key may have no value, and many more by kind.
     pub(super) maps: Box<[u64]>,
 }
 
@@ -40,10 +46,9 @@ pub(super) type PortsField = Field<u16, 32>;
 pub(super) struct Ranks {
     pub(super) src: Addresses,
     pub(super) dst: Addresses,
+    /// Of rules that also suit the kind: its maps are by kind and rank, see [`KINDS`].
     pub(super) src_port: PortsField,
     pub(super) dst_port: PortsField,
-    /// By [`Kind`]: rules that it can match. Padded to a power of two.
-    pub(super) kinds: [u64; 8],
     /// Rules that ask for ports.
     pub(super) asks: u64,
     level: Level,
@@ -61,12 +66,13 @@ impl Ranks {
             // Upside down: no port is inside.
             Some(PortRange { first, last }) => (first <= last).then_some((first, last)),
         };
+        let mut src_port = Field::new(rules.iter().map(|r| span(r.src_ports)), u16::MAX, |b| b + 1, 0)?;
+        src_port.maps = by_kind(rules, &src_port.maps);
         Some(Ranks {
             src: Field::new(rules.iter().map(|r| net(r.src)), u32::MAX, |b| b + 1, 0)?,
             dst: Field::new(rules.iter().map(|r| net(r.dst)), u32::MAX, |b| b + 1, 0)?,
-            src_port: Field::new(rules.iter().map(|r| span(r.src_ports)), u16::MAX, |b| b + 1, 1)?,
+            src_port,
             dst_port: Field::new(rules.iter().map(|r| span(r.dst_ports)), u16::MAX, |b| b + 1, 1)?,
-            kinds: kinds(rules),
             asks: bits(rules, asks),
             level,
         })
@@ -77,7 +83,7 @@ impl Ranks {
     pub(super) fn classify(&self, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
         simd::ranks(self.level, self, keys, verdicts);
         // Where the ports are unknown, a match of a rule that asks for them is none.
-        let mut unknown = keys.unknown;
+        let mut unknown = keys.unknown();
         while unknown != 0 {
             let lane = unknown.trailing_zeros() as usize;
             unknown &= unknown - 1;
@@ -109,15 +115,20 @@ fn asks(rule: &Rule) -> bool {
     rule.src_ports.is_some() || rule.dst_ports.is_some()
 }
 
-fn kinds(rules: &[Rule]) -> [u64; 8] {
-    let mut kinds = [0; 8];
+/// Maps by kind and rank: of the rules that suit the kind those whose source ports hold the rank, where the kind has a
+/// known port, and all where it has none.
+fn by_kind(rules: &[Rule], maps: &[u64]) -> Box<[u64]> {
+    let mut all = vec![0; KINDS * maps.len()];
     for kind in Kind::ALL {
-        kinds[kind as usize] = bits(rules, |rule| {
+        let suits = bits(rules, |rule| {
             let named = rule.protocol == Protocol::All || rule.protocol.number() == kind.protocol();
             named && !(kind.is_portless() && asks(rule))
         });
+        for (rank, map) in maps.iter().enumerate() {
+            all[kind as usize + KINDS * rank] = if kind.is_known() { suits & map } else { suits };
+        }
     }
-    kinds
+    all.into_boxed_slice()
 }
 
 impl<T: Copy + Ord + Default, const N: usize> Field<T, N> {
@@ -168,7 +179,7 @@ impl<T: Copy + Ord + Default, const N: usize> Field<T, N> {
         }
         maps.truncate(places);
         maps.extend(std::iter::repeat_n(u64::MAX, extra));
-        Some(Field { levels, tree, maps: maps.into_boxed_slice() })
+        Some(Field { levels, places, top: places.min(N), tree, maps: maps.into_boxed_slice() })
     }
 
     fn bytes(&self) -> usize {

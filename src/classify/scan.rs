@@ -1,9 +1,10 @@
 //! Every field of a rule as a mask-and-compare over arrays, eight rules a step, no branch inside a step: the fallback.
 
 use super::Verdict;
-use super::keys::Keys;
+use super::keys::{Key, Keys};
 use super::rule::{PortRange, Rule};
 use crate::packet::BURST;
+use crate::wire::ipv4::Ports;
 
 /// Rules a step looks at.
 const STEP: usize = 8;
@@ -126,18 +127,17 @@ impl Scan {
 
     #[inline]
     fn judge(&self, keys: &Keys, at: usize) -> Verdict {
-        let (src, dst, protocol) = (keys.src[at], keys.dst[at], keys.protocol[at]);
-        let (src_port, dst_port) = (keys.src_port[at], keys.dst_port[at]);
-        let unknown = keys.unknown >> at & 1 == 1;
+        let Key { src, dst, protocol, ports } = keys.get(at);
+        let unknown = ports == Ports::Unknown;
         for (index, block) in self.blocks.iter().enumerate() {
             let fields = block.match_fields(src, dst, protocol);
             if fields == 0 {
                 continue;
             }
-            let found = match (keys.known >> at & 1 == 1, unknown) {
-                (true, _) => fields & block.match_ports(src_port, dst_port),
-                (false, true) => fields,
-                (false, false) => fields & !block.asks,
+            let found = match ports {
+                Ports::Known(source, destination) => fields & block.match_ports(source, destination),
+                Ports::Unknown => fields,
+                Ports::None => fields & !block.asks,
             };
             if found == 0 {
                 continue;

@@ -26,24 +26,20 @@ pub(super) fn mirror<E: Env>(
     };
     let direction = copies.direction();
     let d = direction.index();
-    let mut keys = Keys::default();
-    let mut lane_of = [0u8; BURST];
-    let mut asked = 0;
+    let mut asked = lanes;
     for lane in lanes {
         if let Some(reason) = never_mirrored(snapshot, direction, &burst.headers[lane]) {
             exclude(env, source, direction, lane, reason);
-            continue;
+            asked.remove(lane);
         }
-        keys.push(key(&burst.headers[lane]));
-        lane_of[asked] = lane as u8;
-        asked += 1;
     }
+    let mut keys = Keys::default();
+    keys.gather(asked.map(|lane| &burst.headers[lane].ip));
     let mut verdicts = [Match::None; BURST];
     mirror.tables[d].classifier.classify(&keys, &mut verdicts);
     let block = source.counters.of(env.worker());
-    block.seen[d].add(asked as u64);
-    for (verdict, lane) in verdicts[..asked].iter().zip(lane_of) {
-        let lane = usize::from(lane);
+    block.seen[d].add(u64::from(asked.count()));
+    for (verdict, lane) in verdicts.iter().zip(asked) {
         match *verdict {
             Match::None => {
                 block.unmatched[d].add(1);

@@ -181,8 +181,7 @@ impl<L: Layout> OursGathered<'_, L> {
             }
             Input::Headers => {
                 for some in self.material.headers[range].chunks(self.batch) {
-                    keys.clear();
-                    some.iter().for_each(|headers| keys.push(key(headers)));
+                    keys.gather(some.iter().map(|headers| &headers.ip));
                     self.layout.classify(&keys, &mut verdicts);
                     keep(&verdicts[..some.len()]);
                 }
@@ -191,8 +190,7 @@ impl<L: Layout> OursGathered<'_, L> {
                 let mut headers = [Headers::default(); BURST];
                 for some in self.material.frames[range].chunks(self.batch) {
                     parse_all(some, &mut headers);
-                    keys.clear();
-                    headers[..some.len()].iter().for_each(|headers| keys.push(key(headers)));
+                    keys.gather(headers[..some.len()].iter().map(|headers| &headers.ip));
                     self.layout.classify(&keys, &mut verdicts);
                     keep(&verdicts[..some.len()]);
                 }

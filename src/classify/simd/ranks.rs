@@ -1,15 +1,16 @@
 //! Ranks by scalar code, and what all levels do with them.
 
 use crate::classify::Verdict;
-use crate::classify::keys::Keys;
-use crate::classify::ranks::{Field, Line, Ranks};
+use crate::classify::keys::{Keys, Kind};
+use crate::classify::ranks::{Field, KINDS, Line, Ranks};
 use crate::packet::BURST;
 
 /// Ranks of a batch, by field.
 pub(super) struct Found {
     pub(super) src: [u8; BURST],
     pub(super) dst: [u8; BURST],
-    pub(super) src_port: [u8; BURST],
+    /// Kind and rank.
+    pub(super) src_port: [u16; BURST],
     pub(super) dst_port: [u8; BURST],
 }
 
@@ -20,57 +21,63 @@ impl Found {
 
 /// The rank of a value: how many bounds are not above it.
 #[inline(always)]
-fn rank<T: Copy + Ord, const N: usize>(field: &Field<T, N>, value: T) -> u8 {
-    let tree: *const T = field.tree.as_ptr().cast();
-    let mut place = 1usize;
+fn rank<T: Copy + Ord, const N: usize>(field: &Field<T, N>, value: T) -> usize {
+    let mut place = 1;
     for _ in 0..field.levels {
-        // SAFETY: a walk of `levels` steps from place 1 stays below 2^levels, and the tree has that many places.
-        let bound = unsafe { *tree.add(place) };
-        place = 2 * place + usize::from(bound <= value);
+        place = down(field, value, place);
     }
-    (place - (1 << field.levels)) as u8
+    place - field.places
+}
+
+/// One level down from a place.
+#[inline(always)]
+pub(super) fn down<T: Copy + Ord, const N: usize>(field: &Field<T, N>, value: T, place: usize) -> usize {
+    debug_assert!(place < field.places);
+    // SAFETY: before the last step of a way down all levels a place is below 2^levels, and so many the tree has.
+    let bound = unsafe { *places(&field.tree).add(place) };
+    2 * place + usize::from(bound <= value)
 }
 
 /// The map of a rank that some search found.
 #[inline(always)]
-fn map<T, const N: usize>(field: &Field<T, N>, rank: u8) -> u64 {
-    debug_assert!(usize::from(rank) < field.maps.len());
-    // SAFETY: searches give ranks below 2^levels, and 2^levels for no ports where the field has that map; there are as
-    // many maps.
-    unsafe { *field.maps.get_unchecked(usize::from(rank)) }
+fn map<T, const N: usize>(field: &Field<T, N>, rank: usize) -> u64 {
+    debug_assert!(rank < field.maps.len());
+    // SAFETY: searches give ranks below 2^levels; for destination ports also 2^levels, for source ports KINDS times the
+    // rank and a kind below KINDS. There are as many maps.
+    unsafe { *field.maps.get_unchecked(rank) }
 }
 
-/// First matches from ranks.
+/// The first match from ranks.
 #[inline(always)]
-pub(super) fn combine(table: &Ranks, keys: &Keys, found: &Found, verdicts: &mut [Verdict; BURST]) {
-    for at in 0..keys.len.min(BURST) {
-        let rules = map(&table.src, found.src[at])
-            & map(&table.dst, found.dst[at])
-            & map(&table.src_port, found.src_port[at])
-            & map(&table.dst_port, found.dst_port[at])
-            & table.kinds[usize::from(keys.kind[at] & 7)];
-        verdicts[at] = first(rules);
-    }
-}
-
-#[inline(always)]
-pub(super) fn first(rules: u64) -> Verdict {
+pub(super) fn first(table: &Ranks, src: usize, dst: usize, src_port: usize, dst_port: usize) -> Verdict {
+    let addresses = map(&table.src, src) & map(&table.dst, dst);
+    let rules = addresses & map(&table.src_port, src_port) & map(&table.dst_port, dst_port);
     if rules == 0 { Verdict::None } else { Verdict::Match(rules.trailing_zeros() as u16) }
+}
+
+/// First matches of a batch from its ranks. Not inlined, so that it has no wide registers: with them the compiler gathers
+/// the maps, which takes longer than loading them one by one.
+///
+/// # Safety
+/// The CPU has BMI1.
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+#[target_feature(enable = "bmi1")]
+pub(super) unsafe fn combine(table: &Ranks, len: usize, found: &Found, verdicts: &mut [Verdict; BURST]) {
+    for at in 0..len.min(BURST) {
+        let (src, dst) = (found.src[at].into(), found.dst[at].into());
+        verdicts[at] = first(table, src, dst, found.src_port[at].into(), found.dst_port[at].into());
+    }
 }
 
 /// One key after the other.
 pub(super) fn classify(table: &Ranks, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
-    let (no_src_port, no_dst_port) = (1u8 << table.src_port.levels, 1u8 << table.dst_port.levels);
     for at in 0..keys.len.min(BURST) {
-        let known = keys.known >> at & 1 == 1;
-        let src_port = if known { rank(&table.src_port, keys.src_port[at]) } else { no_src_port };
-        let dst_port = if known { rank(&table.dst_port, keys.dst_port[at]) } else { no_dst_port };
-        let rules = map(&table.src, rank(&table.src, keys.src[at]))
-            & map(&table.dst, rank(&table.dst, keys.dst[at]))
-            & map(&table.src_port, src_port)
-            & map(&table.dst_port, dst_port)
-            & table.kinds[usize::from(keys.kind[at] & 7)];
-        verdicts[at] = first(rules);
+        let (kind, ports) = (usize::from(keys.kind[at]) % KINDS, keys.ports[at]);
+        let src_port = kind + KINDS * rank(&table.src_port, (ports >> 16) as u16);
+        let known = kind < Kind::TcpUnknown as usize;
+        let dst_port = if known { rank(&table.dst_port, ports as u16) } else { table.dst_port.places };
+        verdicts[at] = first(table, rank(&table.src, keys.src[at]), rank(&table.dst, keys.dst[at]), src_port, dst_port);
     }
 }
 

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::ranks::{Found, combine, places};
 use crate::classify::Verdict;
-use crate::classify::keys::Keys;
+use crate::classify::keys::{Keys, Kind};
 use crate::classify::ranks::Ranks;
 use crate::packet::BURST;
 
@@ -19,7 +19,6 @@ pub(super) unsafe fn classify(table: &Ranks, keys: &Keys, verdicts: &mut [Verdic
         // SAFETY: 8 values from a multiple of 8 below 64, in arrays of 64.
         unsafe {
             let load = |from: &[u32; BURST]| _mm256_loadu_si256(from.as_ptr().add(at).cast());
-            let widen = |from: &[u16; BURST]| _mm256_cvtepu16_epi32(_mm_loadu_si128(from.as_ptr().add(at).cast()));
             // SAFETY: eight places of a level that the tree has, or of its first eight, which it always has.
             let address = |tree: *const u32, n: usize| _mm256_load_si256(tree.add(n).cast());
             let port = |tree: *const u16, n: usize| _mm256_cvtepu16_epi32(_mm_load_si128(tree.add(n).cast()));
@@ -29,16 +28,20 @@ pub(super) unsafe fn classify(table: &Ranks, keys: &Keys, verdicts: &mut [Verdic
             let (field, tree) = (&table.dst, places(&table.dst.tree));
             store(&mut found.dst, at, ranks(field.levels, load(&keys.dst), |n| address(tree, n)));
 
-            let known = known(keys.known >> at);
+            let (kinds, pairs) = (kinds(keys, at), load(&keys.ports));
             let (field, tree) = (&table.src_port, places(&table.src_port.tree));
-            let rank = ranks(field.levels, widen(&keys.src_port), |n| port(tree, n));
-            store(&mut found.src_port, at, _mm256_blendv_epi8(_mm256_set1_epi32(1 << field.levels), rank, known));
+            let rank = ranks(field.levels, _mm256_srli_epi32::<16>(pairs), |n| port(tree, n));
+            let by_kind = _mm256_or_si256(_mm256_slli_epi32::<3>(rank), kinds);
+            let words = _mm_packus_epi32(_mm256_castsi256_si128(by_kind), _mm256_extracti128_si256::<1>(by_kind));
+            _mm_storeu_si128(found.src_port.as_mut_ptr().add(at).cast(), words);
             let (field, tree) = (&table.dst_port, places(&table.dst_port.tree));
-            let rank = ranks(field.levels, widen(&keys.dst_port), |n| port(tree, n));
+            let rank = ranks(field.levels, _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff)), |n| port(tree, n));
+            let known = _mm256_cmpgt_epi32(_mm256_set1_epi32(Kind::TcpUnknown as i32), kinds);
             store(&mut found.dst_port, at, _mm256_blendv_epi8(_mm256_set1_epi32(1 << field.levels), rank, known));
         }
     }
-    combine(table, keys, &found, verdicts);
+    // SAFETY: BMI1 is among the features.
+    unsafe { combine(table, keys.len, &found, verdicts) };
 }
 
 /// Ranks of eight values in a tree whose places from n on `eight` gives.
@@ -82,12 +85,12 @@ fn bounds(level: usize, place: __m256i, eight: &impl Fn(usize) -> __m256i) -> __
     }
 }
 
-/// All bits of the lanes whose ports are known.
+/// Eight kinds.
 #[inline]
 #[target_feature(enable = "avx2,bmi1")]
-fn known(lanes: u64) -> __m256i {
-    let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((lanes & 0xff) as i32), bits), bits)
+fn kinds(keys: &Keys, at: usize) -> __m256i {
+    // SAFETY: 8 bytes from a multiple of 8 below 64, in an array of 64.
+    unsafe { _mm256_cvtepu8_epi32(_mm_loadl_epi64(keys.kind.as_ptr().add(at).cast())) }
 }
 
 /// Eight ranks as bytes.
