@@ -143,7 +143,7 @@ fn compare(
 }
 
 /// Reasons that a packet meets only because of others, or of guests that do not take it: `explain` sees it alone.
-const OF_OTHERS: [Reason; 9] = [
+const OF_OTHERS: [Reason; 10] = [
     Reason::Denied,
     Reason::Policed,
     Reason::NoBuffer,
@@ -153,6 +153,7 @@ const OF_OTHERS: [Reason; 9] = [
     Reason::GuestDown,
     Reason::TargetFull,
     Reason::Bandwidth,
+    Reason::Overload,
 ];
 
 #[test]

@@ -1,10 +1,10 @@
 //! A worker's load, window by window: is it saturated, and who is over the share that it has to give?
 //!
-//! A worker serves its ENIs in turn, a burst each. So an ENI whose queue it has emptied at least once in a window got all
-//! that it asked for: it is within its share, however much others send. One whose queue gave a full burst each time has
-//! a backlog behind the burst: it asks for more than its share. Only copies of packets that such ENIs sent are given up,
-//! of each the same part, and so of each in proportion to its own use. Of packets that came over a ring, the senders
-//! over their share are those that have much of their credit under way.
+//! A worker serves its ENIs in turn, a burst a queue. So an ENI whose every queue it has emptied at least once in a window
+//! got all that it asked for: it is within its share, however much others send. One of which a queue gave a full burst
+//! each time has a backlog behind the burst: it asks for more than its share. Only copies of packets that such ENIs sent
+//! are given up, of each the same part, and so of each in proportion to its own use. Of packets that came over a ring,
+//! the senders over their share are those that have much of their credit under way.
 
 use crate::mirror::overload::{GivenUp, Overload};
 
@@ -18,23 +18,30 @@ const STAYS: u8 = 80;
 /// Part of its credit that a sender over its share has under way.
 const CREDIT_PART: u64 = 4;
 
-/// What a queue, or all queues of an ENI, did in a window.
+/// What the queues of an ENI, or the rings, did in a window: a bit each.
 #[derive(Clone, Copy, Debug, Default)]
 struct Backlog {
-    polled: bool,
-    emptied: bool,
+    polled: u64,
+    emptied: u64,
 }
 
 impl Backlog {
-    fn saw(&mut self, full: bool) {
-        self.polled = true;
-        self.emptied |= !full;
+    #[inline]
+    fn saw(&mut self, bit: u64, full: bool) {
+        self.polled |= bit;
+        self.emptied |= bit * u64::from(!full);
     }
 
-    /// There was never nothing left.
-    fn stood(self) -> bool {
-        self.polled && !self.emptied
+    /// Those in which there was never nothing left.
+    fn stood(self) -> u64 {
+        self.polled & !self.emptied
     }
+}
+
+/// The bit of a queue or ring. There are at most 32 queues and 63 rings.
+#[inline]
+const fn bit(number: usize) -> u64 {
+    1 << (number % 64)
 }
 
 /// An ENI's queues, by slot.
@@ -57,10 +64,12 @@ pub struct Load {
     saturated: u64,
     senders: Vec<Sender>,
     rings: Backlog,
-    /// A sender over its share was seen on a ring in this window.
-    found_on_ring: bool,
-    /// Rings have a backlog, and no sender has much under way: all of them together are too many.
-    all_on_ring: bool,
+    /// The ring that was asked last.
+    ring: u64,
+    /// Rings on which a sender over its share was seen in this window.
+    found_on_ring: u64,
+    /// Rings that have a backlog, and no sender with much under way: all of them together are too many.
+    all_on_ring: u64,
 }
 
 impl Load {
@@ -79,16 +88,17 @@ impl Load {
 
     /// A queue of an ENI was asked for a burst and gave a full one, or less.
     #[inline]
-    pub fn polled(&mut self, slot: u32, full: bool) {
+    pub fn polled(&mut self, slot: u32, queue: u16, full: bool) {
         if let Some(sender) = self.senders.get_mut(slot as usize) {
-            sender.backlog.saw(full);
+            sender.backlog.saw(bit(queue.into()), full);
         }
     }
 
-    /// A ring from another worker was asked.
+    /// A ring from another worker was asked; what came is looked at before the next one is asked.
     #[inline]
-    pub fn ring_polled(&mut self, full: bool) {
-        self.rings.saw(full);
+    pub fn ring_polled(&mut self, ring: usize, full: bool) {
+        self.ring = bit(ring);
+        self.rings.saw(self.ring, full);
     }
 
     /// A turn is over at `now` (nanoseconds); it took `cycles`, and moved packets or none. True when a window ended.
@@ -105,7 +115,7 @@ impl Load {
     }
 
     fn window(&mut self) {
-        let stood = self.rings.stood() || self.senders.iter().any(|s| s.backlog.stood());
+        let stood = self.rings.stood() != 0 || self.senders.iter().any(|s| s.backlog.stood() != 0);
         // Saturation: over 95 % busy, and a backlog behind the burst.
         let saturated = stood && self.idle * 19 < self.busy;
         self.saturated += u64::from(saturated);
@@ -114,20 +124,23 @@ impl Load {
         } else {
             self.judge(saturated);
         }
-        (self.rings, self.found_on_ring) = (Backlog::default(), false);
+        (self.rings, self.found_on_ring) = (Backlog::default(), 0);
     }
 
     fn judge(&mut self, saturated: bool) {
         if saturated {
-            self.all_on_ring |= self.rings.stood() && self.gives() && !self.found_on_ring;
+            if self.gives() {
+                let stood = self.rings.stood();
+                self.all_on_ring = self.all_on_ring & !stood | stood & !self.found_on_ring;
+            }
             self.given.saturated();
         } else {
             self.given.relaxed();
         }
         let gives = self.gives();
-        self.all_on_ring &= gives;
+        self.all_on_ring *= u64::from(gives);
         for sender in &mut self.senders {
-            let stood = saturated && sender.backlog.stood();
+            let stood = saturated && sender.backlog.stood() != 0;
             sender.over = if stood { STAYS } else { sender.over.saturating_sub(1) * u8::from(gives) };
             sender.backlog = Backlog::default();
         }
@@ -159,15 +172,15 @@ impl Load {
         self.gives() && self.senders.get(slot as usize).is_some_and(|s| s.over > 0)
     }
 
-    /// Does an ENI of another worker, with so much of its credit under way?
+    /// Does an ENI of another worker, with so much of its credit under way, whose packet came over the ring asked last?
     #[inline]
     pub fn is_over_on_ring(&mut self, under_way: impl FnOnce() -> u64, credit: u64) -> bool {
         if !self.gives() {
             return false;
         }
         let over = under_way() * CREDIT_PART >= credit;
-        self.found_on_ring |= over;
-        over || self.all_on_ring
+        self.found_on_ring |= self.ring * u64::from(over);
+        over || self.all_on_ring & self.ring != 0
     }
 
     /// Is the next copy of one that is over its share given up?

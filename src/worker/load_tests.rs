@@ -21,6 +21,8 @@ struct Guest {
     lump: f64,
     /// Every packet is copied.
     mirrored: bool,
+    /// It has another queue, on which it sends nothing.
+    idle_queue: bool,
     ring: f64,
     not_yet: f64,
     last: u64,
@@ -75,7 +77,11 @@ impl Sim {
                 let taken = (g.ring as u64).min(BURST);
                 g.ring -= taken as f64;
                 self.now += POLL + taken * PACKET;
-                self.load.polled(slot as u32, taken == BURST);
+                self.load.polled(slot as u32, 1, taken == BURST);
+                if g.idle_queue {
+                    self.now += POLL;
+                    self.load.polled(slot as u32, 3, false);
+                }
                 moved |= taken > 0;
                 g.sent += taken;
                 let is_over = self.load.is_over(slot as u32);
@@ -139,6 +145,14 @@ fn under_more_than_it_can_take_service_is_as_fast_as_without_a_session() {
 }
 
 #[test]
+fn a_flood_through_one_queue_of_several_is_a_flood() {
+    let mut sim = Sim::new(&[Guest { idle_queue: true, ..Guest::new(130.0, true) }]);
+    sim.run(20);
+    let g = &sim.run(100)[0];
+    assert!(g.copies * 20 < g.sent, "{} copies of {}", g.copies, g.sent);
+}
+
+#[test]
 fn who_floods_does_not_blind_its_neighbours() {
     for (flood, mirrored) in [(100.0, true), (130.0, true), (130.0, false), (400.0, true)] {
         let quiet =
@@ -198,10 +212,11 @@ fn when_the_flood_ends_everything_is_copied_again() {
     assert_eq!(sim.run(100)[0].given_up, 0);
 }
 
-/// Ends a window in which the rings were always full, or not.
+/// Ends a window in which the first of two rings was always full, or not; the other one is always empty.
 fn ring_window(load: &mut Load, full: bool) {
     for n in 1..=8 {
-        load.ring_polled(full);
+        load.ring_polled(1, false);
+        load.ring_polled(0, full);
         let end = load.turn(load.began + n * WINDOW / 8, 1000, true);
         assert_eq!(end, n == 8);
         if end {
@@ -222,10 +237,22 @@ fn on_a_ring_those_are_over_their_share_who_have_much_under_way() {
     // In a window of saturation nobody was found who has much under way: all of them are too many.
     ring_window(&mut load, true);
     assert!(load.is_over_on_ring(|| 0, 512));
+    load.ring_polled(1, false);
+    assert!(!load.is_over_on_ring(|| 0, 512), "those on the other ring are not");
     for _ in 0..64 {
         ring_window(&mut load, false);
     }
     assert!(!load.gives() && !load.is_over_on_ring(|| 512, 512));
     ring_window(&mut load, true);
     assert!(!load.is_over_on_ring(|| 0, 512), "forgotten with the overload that it was about");
+}
+
+#[test]
+fn all_on_a_ring_are_too_many_only_until_one_is_found_who_has_much_under_way() {
+    let mut load = Load::new(Overload::Shed);
+    (0..2).for_each(|_| ring_window(&mut load, true));
+    assert!(load.is_over_on_ring(|| 0, 512), "nobody was found");
+    assert!(load.is_over_on_ring(|| 512, 512));
+    ring_window(&mut load, true);
+    assert!(!load.is_over_on_ring(|| 0, 512) && load.is_over_on_ring(|| 512, 512));
 }

@@ -110,9 +110,9 @@ impl Worker {
     /// One turn, at `now`; returns the packets it moved.
     fn turn(&mut self, now: u64, burst: &mut Burst<Mbuf>, watch: &mut Watch) -> usize {
         let mut packets = 0;
-        for ring in &mut self.incoming {
+        for (number, ring) in self.incoming.iter_mut().enumerate() {
             let came = crossed::take(&mut burst.bufs, |bufs| ring.receive(bufs), &mut self.reader);
-            self.load.ring_polled(came.as_ref().is_some_and(|(taken, _)| *taken == BURST));
+            self.load.ring_polled(number, came.as_ref().is_some_and(|(taken, _)| *taken == BURST));
             if let Some((taken, published)) = came {
                 packets += taken;
                 let rings = &mut self.outgoing;
@@ -142,7 +142,7 @@ impl Worker {
                 queues &= queues - 1;
                 let taken = vhost::dequeue(vid, queue, pool, &mut burst.bufs, self.burst);
                 watch.polled(*slot, queue, taken);
-                env.load.polled(*slot, taken >= self.burst);
+                env.load.polled(*slot, queue, taken >= self.burst);
                 if taken > 0 {
                     packets += taken;
                     run_burst(&mut env, &published.snapshot, eni, burst);

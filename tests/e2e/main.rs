@@ -13,6 +13,7 @@ mod guests;
 mod hostile;
 mod mirroring;
 mod netns;
+mod overload;
 mod ports;
 mod programs;
 mod reload;

@@ -23,6 +23,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (n(), n()).prop_map(|(a, b)| Step::Retarget(a, b)),
         2 => (n(), 0usize..4).prop_map(|(a, b)| Step::Rehome(a, b)),
         3 => n().prop_map(Step::Leave),
+        1 => (0usize..4).prop_map(Step::Saturate),
         2 => (n(), n()).prop_map(|(a, b)| Step::Replace(a, b)),
     ]
 }
@@ -81,10 +82,10 @@ fn workers_in_any_order_with_any_rings_lose_double_and_reorder_nothing() {
     // Runs that never came to the corners would say nothing of them.
     let all = all.into_inner();
     println!("{all:?}");
-    use Reason::{CreditExhausted, GuestDown, GuestFull, NoRoute, TargetDown, TargetFull, WorkerRingFull};
+    use Reason::{CreditExhausted, GuestDown, GuestFull, NoRoute, Overload, TargetDown, TargetFull, WorkerRingFull};
     for (reached, wanted) in [
         (&all.drops, [WorkerRingFull, CreditExhausted, GuestFull, GuestDown, NoRoute].as_slice()),
-        (&all.skips, &[WorkerRingFull, CreditExhausted, TargetFull, TargetDown]),
+        (&all.skips, &[WorkerRingFull, CreditExhausted, TargetFull, TargetDown, Overload]),
     ] {
         assert_eq!(
             wanted.iter().filter(|reason| !reached.contains_key(reason)).collect::<Vec<_>>(),

@@ -13,8 +13,8 @@ pub fn saturated(world: &World, over: Option<&str>) -> Load {
     while load.steps() < STEPS {
         now += WINDOW / 8;
         match over {
-            Some(eni) => load.polled(world.eni(eni).slot, true),
-            None => load.ring_polled(true),
+            Some(eni) => load.polled(world.eni(eni).slot, 1, true),
+            None => load.ring_polled(0, true),
         }
         load.turn(now, 1000, true);
     }
@@ -57,7 +57,7 @@ fn half_given_up_is_every_second_copy() {
     while load.steps() > STEPS / 2 {
         now += WINDOW;
         for _ in 0..8 {
-            load.polled(a.slot, false);
+            load.polled(a.slot, 1, false);
             load.turn(now, 1, true);
         }
     }

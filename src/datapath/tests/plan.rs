@@ -184,6 +184,18 @@ impl Env for Rings {
         ring.extend(batch.drain(..room));
     }
 
+    fn is_over(&self, sender: &Eni) -> bool {
+        self.heap.is_over(sender)
+    }
+
+    fn is_over_on_ring(&mut self, under_way: impl FnOnce() -> u64, credit: u64) -> bool {
+        self.heap.is_over_on_ring(under_way, credit)
+    }
+
+    fn gives_up(&mut self) -> bool {
+        self.heap.gives_up()
+    }
+
     fn admits(&mut self, eni: &Eni, direction: Direction, headers: &Headers) -> bool {
         self.heap.admits(eni, direction, headers)
     }

@@ -8,11 +8,13 @@ use super::world::scrape;
 use crate::control::registry::Registry;
 use crate::datapath::{run_burst, run_crossed};
 use crate::metrics::laws;
+use crate::mirror::overload::Overload;
 use crate::mirror::publish::{Publisher, Reader};
 use crate::mirror::snapshot::{Eni, Snapshot};
 use crate::packet::{Burst, Direction, HeapBuf, PacketBuf, Reason};
 use crate::replay::env::HeapEnv;
 use crate::worker::crossed;
+use crate::worker::load::{Load, WINDOW};
 
 /// Frames that a guest's queue has room for when it was just emptied.
 const ROOM: usize = 24;
@@ -266,6 +268,7 @@ impl Town {
             }
             Step::Rehome(..) => {}
             Step::Leave(n) => self.leave(n % enis),
+            Step::Saturate(windows) => self.env.heap.load = load(self.current.enis.len(), windows),
             Step::Replace(n, other) => {
                 self.leave(n % enis);
                 let away: Vec<_> = (0..enis).filter(|m| *m != n % enis && self.plan.enis[*m].is_none()).collect();
@@ -324,6 +327,18 @@ impl Town {
     }
 }
 
+/// The load of workers after so many windows of saturation by all ENIs and rings.
+fn load(slots: usize, windows: usize) -> Load {
+    let mut load = Load::new(Overload::Shed);
+    load.fit(slots);
+    for turn in 1..=8 * windows as u64 {
+        (0..slots).for_each(|slot| load.polled(slot as u32, 1, true));
+        load.ring_polled(0, true);
+        load.turn(turn * WINDOW / 8, 1000, true);
+    }
+    load
+}
+
 /// A town and what happens in it.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -354,6 +369,8 @@ pub enum Step {
     Rehome(usize, usize),
     /// An ENI goes, or comes.
     Leave(usize),
+    /// So many windows of saturation, in which all send more than their share.
+    Saturate(usize),
     /// An ENI goes, and another comes back and may get its slot.
     Replace(usize, usize),
 }
