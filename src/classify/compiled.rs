@@ -22,7 +22,7 @@ pub struct Compiled {
 
 #[derive(Clone, Debug)]
 enum Layout {
-    Ranks(Ranks),
+    Ranks(Box<Ranks>),
     Scan(Scan),
 }
 
@@ -45,7 +45,7 @@ impl Compiled {
         }
         let level = if level.is_available() { level } else { Level::Scalar };
         let layout = match Ranks::new(rules, level) {
-            Some(ranks) => Layout::Ranks(ranks),
+            Some(ranks) => Layout::Ranks(Box::new(ranks)),
             None => Layout::Scan(Scan::new(rules)),
         };
         Ok(Compiled { layout, rules: rules.len() })

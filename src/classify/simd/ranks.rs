@@ -64,20 +64,20 @@ pub(super) fn first(table: &Ranks, src: usize, dst: usize, src_port: usize, dst_
 #[inline(never)]
 #[target_feature(enable = "bmi1")]
 pub(super) unsafe fn combine(table: &Ranks, len: usize, found: &Found, verdicts: &mut [Verdict; BURST]) {
-    for at in 0..len.min(BURST) {
+    for (at, verdict) in verdicts.iter_mut().enumerate().take(len) {
         let (src, dst) = (found.src[at].into(), found.dst[at].into());
-        verdicts[at] = first(table, src, dst, found.src_port[at].into(), found.dst_port[at].into());
+        *verdict = first(table, src, dst, found.src_port[at].into(), found.dst_port[at].into());
     }
 }
 
 /// One key after the other.
 pub(super) fn classify(table: &Ranks, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
-    for at in 0..keys.len.min(BURST) {
+    for (at, verdict) in verdicts.iter_mut().enumerate().take(keys.len) {
         let (kind, ports) = (usize::from(keys.kind[at]) % KINDS, keys.ports[at]);
         let src_port = kind + KINDS * rank(&table.src_port, (ports >> 16) as u16);
         let known = kind < Kind::TcpUnknown as usize;
         let dst_port = if known { rank(&table.dst_port, ports as u16) } else { table.dst_port.places };
-        verdicts[at] = first(table, rank(&table.src, keys.src[at]), rank(&table.dst, keys.dst[at]), src_port, dst_port);
+        *verdict = first(table, rank(&table.src, keys.src[at]), rank(&table.dst, keys.dst[at]), src_port, dst_port);
     }
 }
 
