@@ -6,6 +6,7 @@ mod compiled;
 mod keys;
 mod linear;
 pub mod rule;
+pub mod trie;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use vswitch::classify::rule::Rule;
+use vswitch::classify::trie::Trie;
 use vswitch::classify::{Compiled, Key, Keys, Verdict};
 use vswitch::packet::BURST;
 use vswitch::packet::headers::{Headers, parse};
@@ -113,12 +114,30 @@ impl Layout for Compiled {
     }
 }
 
+impl Layout for Trie {
+    fn compile(rules: &[Rule]) -> Result<Self, String> {
+        Ok(Trie::new(rules))
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Trie>() + Trie::bytes(self)
+    }
+
+    #[inline]
+    fn classify(&self, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
+        Trie::classify(self, keys, verdicts);
+    }
+}
+
 /// Ours, in all layouts and register widths; `vswitch` is what the switch itself uses.
 ///
 /// # Errors
 /// A sentence.
 pub(super) fn ours(rules: &[Rule]) -> Result<Vec<Box<dyn Contestant>>, String> {
-    Ok(vec![Box::new(Ours::<Compiled>::new("vswitch", rules)?)])
+    Ok(vec![
+        Box::new(Ours::<Compiled>::new("vswitch", rules)?),
+        Box::new(Ours::<Trie>::new("vswitch/trie", rules)?),
+    ])
 }
 
 struct Ours<L> {
