@@ -3,18 +3,18 @@
 
 use std::arch::x86_64::*;
 
-use super::leaf::{Block, LANES, NONE};
-use super::walk::{Node, Roots, Walk, verdicts};
+use super::leaf::{Block, LANES};
+use super::walk::{Node, Roots, Walk};
 use crate::classify::{Keys, Verdict};
 use crate::packet::BURST;
 
 /// The index of the first rule that matches.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,bmi1,bmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512cd,bmi1,bmi2")]
 fn first(block: &Block, src: u32, dst: u32, ports: u32) -> u16 {
     // SAFETY: each array has the size of what is loaded from it, and the block is aligned to 64 bytes with all arrays at
     // multiples of their sizes.
-    let (srcs, dsts, src_port, src_span, dst_port, dst_span, src_free, dst_free) = unsafe {
+    let (srcs, dsts, src_port, src_span, dst_port, dst_span, src_bits, dst_bits) = unsafe {
         (
             _mm512_load_si512(block.src.as_ptr().cast()),
             _mm512_load_si512(block.dst.as_ptr().cast()),
@@ -22,24 +22,23 @@ fn first(block: &Block, src: u32, dst: u32, ports: u32) -> u16 {
             _mm256_load_si256(block.src_span.as_ptr().cast()),
             _mm256_load_si256(block.dst_port.as_ptr().cast()),
             _mm256_load_si256(block.dst_span.as_ptr().cast()),
-            _mm_load_si128(block.src_free.as_ptr().cast()),
-            _mm_load_si128(block.dst_free.as_ptr().cast()),
+            _mm_load_si128(block.src_bits.as_ptr().cast()),
+            _mm_load_si128(block.dst_bits.as_ptr().cast()),
         )
     };
-    let differs = |key: u32, net, free| {
-        _mm512_srlv_epi32(_mm512_xor_si512(_mm512_set1_epi32(key as i32), net), _mm512_cvtepu8_epi32(free))
-    };
-    let differs = _mm512_or_si512(differs(src, srcs, src_free), differs(dst, dsts, dst_free));
-    let places = _mm512_testn_epi32_mask(differs, differs);
+    // As many leading bits are equal as the prefix is long.
+    let equal = |key: u32, net| _mm512_lzcnt_epi32(_mm512_xor_si512(_mm512_set1_epi32(key as i32), net));
+    let places = _mm512_cmpge_epu32_mask(equal(src, srcs), _mm512_cvtepu8_epi32(src_bits));
+    let places = _mm512_mask_cmpge_epu32_mask(places, equal(dst, dsts), _mm512_cvtepu8_epi32(dst_bits));
     let src = _mm256_sub_epi16(_mm256_set1_epi16((ports >> 16) as i16), src_port);
     let dst = _mm256_sub_epi16(_mm256_set1_epi16(ports as i16), dst_port);
     let places = _mm256_mask_cmple_epu16_mask(places, src, src_span);
     let places = _mm256_mask_cmple_epu16_mask(places, dst, dst_span);
     let index = block.index[places.trailing_zeros() as usize % LANES];
-    if places == 0 { NONE } else { index }
+    index | u16::from(places == 0).wrapping_neg()
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,bmi1,bmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512cd,bmi1,bmi2")]
 fn search(
     keys: &Keys,
     (roots, nodes, blocks, asks): (&[Roots], &[Node], &[Block], &[u64]),
@@ -47,10 +46,10 @@ fn search(
 ) {
     let walk = Walk::new(keys, roots, nodes);
     let found = walk.leaves(blocks, |block, src, dst, ports| first(block, src, dst, ports));
-    verdicts(keys, &found, asks, out);
+    walk.verdicts(&found, asks, out);
 }
 
-/// Searches all keys. The CPU must have AVX-512 F, BW, VL, DQ and BMI: without, nothing is done.
+/// Searches all keys. The CPU must have AVX-512 F, BW, VL, CD and BMI: without, nothing is done.
 pub fn classify(keys: &Keys, tables: (&[Roots], &[Node], &[Block], &[u64]), out: &mut [Verdict; BURST]) {
     // SAFETY: the caller chose this level because the CPU has it.
     unsafe { search(keys, tables, out) }

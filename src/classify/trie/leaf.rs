@@ -22,9 +22,9 @@ pub struct Block {
     pub dst_span: [u16; LANES],
     /// Indices of the rules.
     pub index: [u16; LANES],
-    /// Low bits of the addresses that do not count, 0 to 32.
-    pub src_free: [u8; LANES],
-    pub dst_free: [u8; LANES],
+    /// Leading bits of the addresses that count, 0 to 32.
+    pub src_bits: [u8; LANES],
+    pub dst_bits: [u8; LANES],
 }
 
 impl Block {
@@ -37,18 +37,18 @@ impl Block {
         dst_port: [0; LANES],
         dst_span: [0; LANES],
         index: [NONE; LANES],
-        src_free: [0; LANES],
-        dst_free: [0; LANES],
+        src_bits: [0; LANES],
+        dst_bits: [0; LANES],
     };
 
     /// Up to sixteen rules, of which `index` are the indices and `spaces` the fields.
     pub fn new<'a>(rules: impl Iterator<Item = (u16, &'a Space)>) -> Self {
         let mut block = Block::EMPTY;
         for (at, (index, space)) in rules.take(LANES).enumerate() {
-            let free = |field: usize| (32 - (space.lo[field] ^ space.hi[field]).leading_zeros()) as u8;
+            let bits = |field: usize| (space.lo[field] ^ space.hi[field]).leading_zeros() as u8;
             let port = |field: usize| (space.lo[field] as u16, (space.hi[field] - space.lo[field]) as u16);
-            (block.src[at], block.src_free[at]) = (space.lo[0], free(0));
-            (block.dst[at], block.dst_free[at]) = (space.lo[1], free(1));
+            (block.src[at], block.src_bits[at]) = (space.lo[0], bits(0));
+            (block.dst[at], block.dst_bits[at]) = (space.lo[1], bits(1));
             (block.dst_port[at], block.dst_span[at]) = port(2);
             (block.src_port[at], block.src_span[at]) = port(3);
             block.index[at] = index;
@@ -60,9 +60,9 @@ impl Block {
     #[inline]
     pub fn first(&self, src: u32, dst: u32, ports: u32) -> u16 {
         let (src_port, dst_port) = ((ports >> 16) as u16, ports as u16);
-        let differs = |a: u32, b: u32, free: u8| u64::from(a ^ b) >> (free & 63) != 0;
+        let differs = |a: u32, b: u32, bits: u8| (a ^ b).leading_zeros() < u32::from(bits);
         for at in 0..LANES {
-            if differs(src, self.src[at], self.src_free[at]) || differs(dst, self.dst[at], self.dst_free[at]) {
+            if differs(src, self.src[at], self.src_bits[at]) || differs(dst, self.dst[at], self.dst_bits[at]) {
                 continue;
             }
             if src_port.wrapping_sub(self.src_port[at]) <= self.src_span[at]

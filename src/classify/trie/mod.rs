@@ -33,7 +33,7 @@ pub enum Level {
     Scalar,
     /// AVX2.
     Avx2,
-    /// AVX-512 F, BW, VL and DQ.
+    /// AVX-512 F, BW, VL and CD.
     Avx512,
 }
 
@@ -45,7 +45,7 @@ impl Level {
         {
             if is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512cd")
                 && is_x86_feature_detected!("bmi2")
             {
                 return Level::Avx512;
@@ -104,7 +104,7 @@ impl Trie {
             _ => {
                 let walk = Walk::new(keys, &self.roots, &self.nodes);
                 let found = walk.leaves(&self.blocks, Block::first);
-                walk::verdicts(keys, &found, &self.asks, verdicts);
+                walk.verdicts(&found, &self.asks, verdicts);
             }
         }
     }

@@ -53,10 +53,31 @@ pub type Node = [u32; 16];
 /// Roots of a tree, one for each form of key.
 pub type Roots = [u32; 8];
 
+/// Kinds of the keys of a batch, and those whose ports are not known.
+#[inline(always)]
+fn kinds(keys: &Keys) -> ([u8; BURST], u64) {
+    let (mut kinds, mut unknown) = ([0u8; BURST], 0);
+    for at in 0..keys.len().min(BURST) {
+        let family = match keys.protocol[at] {
+            protocol::TCP => 0,
+            protocol::UDP => 1,
+            protocol::ICMP => 4,
+            _ => 5,
+        };
+        let is_unknown = keys.ports_are[at] == PortsAre::Unknown;
+        kinds[at] = family + 2 * u8::from(is_unknown);
+        unknown |= u64::from(is_unknown) << at;
+    }
+    (kinds, unknown)
+}
+
 /// The searches of a batch.
 pub struct Walk {
-    /// Source, destination, ports: by word and key, so that a node's nibble is one load and one shift away.
-    words: [u32; 4 * BURST],
+    len: usize,
+    /// Source, destination, ports: a node's nibble is one load and one shift away.
+    words: [[u32; BURST]; 4],
+    /// Keys whose ports are not known.
+    unknown: u64,
     /// Where each search is.
     at: [u32; SEARCHES],
     /// The searches that go on: those not in a leaf, then those in a leaf with rules.
@@ -68,21 +89,10 @@ impl Walk {
     /// Takes the keys, and goes down to the leaves.
     #[inline(always)]
     pub fn new(keys: &Keys, roots: &[Roots], nodes: &[Node]) -> Self {
-        let mut walk = Walk { words: [0; 4 * BURST], at: [0; SEARCHES], live: [0; SEARCHES], count: 0 };
+        let (kinds, unknown) = kinds(keys);
+        let words = [keys.src, keys.dst, keys.ports, [0; BURST]];
         let len = keys.len().min(BURST);
-        walk.words[..len].copy_from_slice(&keys.src[..len]);
-        walk.words[BURST..BURST + len].copy_from_slice(&keys.dst[..len]);
-        walk.words[2 * BURST..2 * BURST + len].copy_from_slice(&keys.ports[..len]);
-        let mut kinds = [0u8; BURST];
-        for (at, kind) in kinds.iter_mut().enumerate().take(len) {
-            let family = match keys.protocol[at] {
-                protocol::TCP => 0,
-                protocol::UDP => 1,
-                protocol::ICMP => 4,
-                _ => 5,
-            };
-            *kind = family + 2 * u8::from(keys.ports_are[at] == PortsAre::Unknown);
-        }
+        let mut walk = Walk { len, words, unknown, at: [NOTHING; SEARCHES], live: [0; SEARCHES], count: 0 };
         let mut live = 0;
         for (tree, roots) in roots.iter().enumerate().take(TREES) {
             for (key, kind) in kinds.iter().enumerate().take(len) {
@@ -96,13 +106,13 @@ impl Walk {
         while live > 0 {
             let mut still = 0;
             for turn in 0..live.min(SEARCHES) {
-                let search = walk.live[turn];
-                let at = walk.at[usize::from(search)];
-                let word = walk.words[(at >> 23 & 0xc0) as usize | usize::from(search) % BURST];
+                let search = usize::from(walk.live[turn]);
+                let at = walk.at[search];
+                let word = walk.words[(at >> 29 & 3) as usize][search % BURST];
                 let value = word.wrapping_shr(at >> 24) & 15;
                 let child = nodes.get((at & 0xff_ffff) as usize).map_or(NOTHING, |node| node[value as usize]);
-                walk.at[usize::from(search)] = child;
-                walk.live[still % SEARCHES] = search;
+                walk.at[search] = child;
+                walk.live[still % SEARCHES] = search as u8;
                 still += (child >> 31 ^ 1) as usize;
             }
             live = still;
@@ -124,28 +134,37 @@ impl Walk {
         let mut found = [NONE; BURST];
         for search in &self.live[..self.count.min(SEARCHES)] {
             let (at, key) = (self.at[usize::from(*search)], usize::from(*search) % BURST);
-            let (src, dst, ports) = (self.words[key], self.words[BURST + key], self.words[2 * BURST + key]);
-            let mut block = block(at);
-            let last = block + more(at);
+            let (src, dst, ports) = (self.words[0][key], self.words[1][key], self.words[2][key]);
+            let block = block(at);
             let mut index = blocks.get(block).map_or(NONE, |block| first(block, src, dst, ports));
-            while index == NONE && block < last {
-                block += 1;
-                index = blocks.get(block).map_or(NONE, |block| first(block, src, dst, ports));
+            let more = more(at);
+            if more > 0 {
+                for block in blocks.get(block + 1..block + 1 + more).unwrap_or_default() {
+                    if index != NONE {
+                        break;
+                    }
+                    index = first(block, src, dst, ports);
+                }
             }
             found[key] = found[key].min(index);
         }
         found
     }
-}
 
-/// Indices to verdicts.
-#[inline(always)]
-pub fn verdicts(keys: &Keys, found: &[u16; BURST], asks: &[u64], verdicts: &mut [Verdict; BURST]) {
-    for (at, (verdict, index)) in verdicts.iter_mut().zip(found).enumerate().take(keys.len()) {
-        *verdict = if *index == NONE { Verdict::None } else { Verdict::Match(*index) };
-        let asked = || asks.get(usize::from(*index) / 64).is_some_and(|bits| bits >> (index % 64) & 1 == 1);
-        if keys.ports_are[at] == PortsAre::Unknown && asked() {
-            *verdict = Verdict::Unknown;
+    /// Indices to verdicts; `asks` has a bit for each rule that asks for ports.
+    #[inline(always)]
+    pub fn verdicts(&self, found: &[u16; BURST], asks: &[u64], verdicts: &mut [Verdict; BURST]) {
+        for (verdict, index) in verdicts.iter_mut().zip(found).take(self.len) {
+            *verdict = if *index == NONE { Verdict::None } else { Verdict::Match(*index) };
+        }
+        let mut unknown = self.unknown;
+        while unknown != 0 {
+            let key = unknown.trailing_zeros() as usize % BURST;
+            unknown &= unknown - 1;
+            let index = found[key];
+            if asks.get(usize::from(index) / 64).is_some_and(|bits| bits >> (index % 64) & 1 == 1) {
+                verdicts[key] = Verdict::Unknown;
+            }
         }
     }
 }
