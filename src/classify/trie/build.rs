@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::leaf::{Block, LANES};
 use super::space::{NIBBLES, PORT_NIBBLES, Region, Space, place};
-use super::walk::{BLOCKS, NIBBLE, NODES, NOTHING, Node, leaf, more};
+use super::walk::{BLOCKS, LEAF, NIBBLE, NODES, NOTHING, Node, leaf, more};
 
 /// Nodes and leaves of all trees; equal ones exist once.
 #[derive(Debug)]
@@ -49,12 +49,21 @@ impl Arena {
         if node.iter().all(|child| *child == node[0]) {
             return node[0];
         }
+        self.known(nibble, node)
+    }
+
+    fn known(&mut self, nibble: u32, node: Node) -> u32 {
         let nodes = &mut self.nodes;
         let place = *self.known_nodes.entry(node).or_insert_with(|| {
             nodes.push(node);
             nodes.len() as u32 - 1
         });
         nibble << NIBBLE | place
+    }
+
+    /// A reference to a node that leads to `child`, which is itself if it is a node.
+    pub fn root(&mut self, child: u32) -> u32 {
+        if child & LEAF == 0 { child } else { self.known(0, [child; 16]) }
     }
 
     const fn full(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Which rules go into which tree.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use super::super::rule::{Protocol, Rule};
@@ -52,74 +52,110 @@ fn matching(kind: usize, rules: &[Rule], spaces: &[Space]) -> Vec<u16> {
     found.map(|(at, _)| at as u16).collect()
 }
 
-/// What a search costs: nanoseconds times some constant. Measured.
+/// What a node, a block of a leaf and a tree cost a search, in cycles; measured.
 const STEP: f64 = 3.0;
 const BLOCK: f64 = 13.0;
 const TREE: f64 = 4.0;
+/// Bytes that make searches twice as slow, about.
+const CROWDED: f64 = 2e6;
+/// How copies of rules may count against progress.
+const THRIFT: [f64; 2] = [0.5, 1.5];
 
 /// Plans and builds all trees; says what was done.
 pub fn plan(rules: &[Rule], limits: &Limits, arena: &mut Arena) -> (Vec<Roots>, String) {
     let with: Vec<Space> = rules.iter().map(|r| Space::new(r).unwrap_or(Space::without_ports(r))).collect();
     let without: Vec<Space> = rules.iter().map(Space::without_ports).collect();
     let mut roots = vec![[NOTHING; 8]; TREES];
-    let mut about = format!("{} rules", rules.len());
-    let mut trees = 0;
-    for kind in 0..KINDS {
-        let (spaces, ports) = if kind < 2 { (&with, true) } else { (&without, false) };
-        let list = matching(kind, rules, spaces);
-        if list.is_empty() {
+    let mut about = format!("trie, {} rules", rules.len());
+    let mut trees = 1;
+    for (kind, name) in NAMES.iter().enumerate() {
+        let (spaces, ports) = if kind < 2 { (&with[..], true) } else { (&without[..], false) };
+        let rules = matching(kind, rules, spaces);
+        if rules.is_empty() {
             continue;
         }
-        let class = |rule: &u16| {
-            let space = &spaces[usize::from(*rule)];
-            usize::from(space.free(0) >= OPEN) * 2 + usize::from(space.free(1) >= OPEN)
-        };
-        let mut best: Option<(f64, [usize; 4], f64)> = None;
-        for thrift in [0.5, 1.0, 2.0] {
-            for division in DIVISIONS {
-                let style = Style { leaf: limits.leaf, thrift, copies: limits.copies };
-                let mut scratch = Arena::default();
-                let mut cost = 0.0;
-                for tree in 0..TREES {
-                    let part: Vec<u16> = list.iter().copied().filter(|r| division[class(r)] == tree).collect();
-                    if part.is_empty() {
-                        continue;
-                    }
-                    let mut builder = Builder { arena: &mut scratch, spaces, ports, style, stopped: 0 };
-                    let root = builder.tree(&part);
-                    cost += TREE + sample(&scratch, root, &list, spaces);
-                }
-                cost *= 1.0 + scratch.bytes() as f64 / 2e6;
-                if best.is_none_or(|(c, _, _)| cost < c) {
-                    best = Some((cost, division, thrift));
-                }
-            }
+        let form = Form { rules, spaces, ports, limits };
+        let (division, style) = form.choose();
+        let (before, mut stopped) = (arena.bytes(), 0);
+        let count = 1 + division.iter().max().copied().unwrap_or(0);
+        for (tree, roots) in roots.iter_mut().enumerate().take(count) {
+            let (root, parts) = form.build(arena, style, |class| division[class] == tree);
+            roots[kind] = root;
+            stopped += parts;
         }
-        let Some((cost, division, thrift)) = best else { continue };
-        let style = Style { leaf: limits.leaf, thrift, copies: limits.copies };
-        let mut stopped = 0;
-        let before = arena.bytes();
-        for tree in 0..TREES {
-            let part: Vec<u16> = list.iter().copied().filter(|r| division[class(r)] == tree).collect();
-            let mut builder = Builder { arena, spaces, ports, style, stopped: 0 };
-            roots[tree][kind] = builder.tree(&part);
-            stopped += builder.stopped;
-            if !part.is_empty() {
-                trees = trees.max(tree + 1);
-            }
-        }
+        trees = trees.max(count);
         let _ = write!(
             about,
-            "; {}: {} rules, {:?} x{thrift}, cost {cost:.0}, {} bytes{}",
-            NAMES[kind],
-            list.len(),
-            division,
-            arena.bytes() - before,
-            if stopped > 0 { format!(", {stopped} parts not cut for want of copies") } else { String::new() }
+            "; {name}: {} rules in {count} trees {division:?}, {} more bytes",
+            form.rules.len(),
+            arena.bytes() - before
         );
+        if stopped > 0 {
+            let _ = write!(about, ", {stopped} leaves not cut for want of copies");
+        }
     }
     roots.truncate(trees);
+    roots.iter_mut().flatten().for_each(|root| *root = arena.root(*root));
     (roots, about)
+}
+
+/// The rules that keys of one form can match.
+struct Form<'a> {
+    rules: Vec<u16>,
+    spaces: &'a [Space],
+    ports: bool,
+    limits: &'a Limits,
+}
+
+impl Form<'_> {
+    /// Bit 1: the source is open, bit 0: the destination is.
+    fn class(&self, rule: u16) -> usize {
+        let space = &self.spaces[usize::from(rule)];
+        usize::from(space.free(0) >= OPEN) * 2 + usize::from(space.free(1) >= OPEN)
+    }
+
+    /// A tree of the classes wanted: its root, and the number of leaves that should have been cut.
+    fn build(&self, arena: &mut Arena, style: Style, wanted: impl Fn(usize) -> bool) -> (u32, usize) {
+        let part: Vec<u16> = self.rules.iter().copied().filter(|r| wanted(self.class(*r))).collect();
+        let mut builder = Builder { arena, spaces: self.spaces, ports: self.ports, style, stopped: 0 };
+        (builder.tree(&part), builder.stopped)
+    }
+
+    /// Builds all divisions, and says which one is the fastest to search by an estimate.
+    fn choose(&self) -> ([usize; 4], Style) {
+        let present = self.rules.iter().fold(0usize, |all, rule| all | 1 << self.class(*rule));
+        let style = |thrift| Style { leaf: self.limits.leaf, thrift, copies: self.limits.copies };
+        let mut best = (f64::INFINITY, DIVISIONS[0], style(THRIFT[0]));
+        for thrift in THRIFT {
+            let style = style(thrift);
+            // By classes of a tree: several divisions have it.
+            let mut known: HashMap<usize, (f64, usize)> = HashMap::new();
+            for (number, division) in DIVISIONS.iter().enumerate() {
+                if self.limits.division.is_some_and(|only| only != number) {
+                    continue;
+                }
+                let (mut cost, mut bytes) = (0.0, 0);
+                for tree in 0..TREES {
+                    let set = (0..4).filter(|c| division[*c] == tree).fold(0, |set, class| set | 1 << class) & present;
+                    if set == 0 {
+                        continue;
+                    }
+                    let (tree_cost, tree_bytes) = *known.entry(set).or_insert_with(|| {
+                        let mut arena = Arena::default();
+                        let (root, _) = self.build(&mut arena, style, |class| set >> class & 1 == 1);
+                        (sample(&arena, root, &self.rules, self.spaces), arena.bytes())
+                    });
+                    cost += TREE + tree_cost;
+                    bytes += tree_bytes;
+                }
+                cost *= 1.0 + bytes as f64 / CROWDED;
+                if cost < best.0 {
+                    best = (cost, *division, style);
+                }
+            }
+        }
+        (best.1, best.2)
+    }
 }
 
 /// Keys drawn for an estimate.

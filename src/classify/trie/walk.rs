@@ -50,7 +50,7 @@ pub const NODES: usize = 1 << 24;
 /// A node: the child of each value of its nibble.
 pub type Node = [u32; 16];
 
-/// Roots of a tree, one for each form of key.
+/// Roots of a tree, one for each form of key: nodes, never leaves.
 pub type Roots = [u32; 8];
 
 /// Kinds of the keys of a batch, and those whose ports are not known.
@@ -70,6 +70,17 @@ fn kinds(keys: &Keys) -> ([u8; BURST], u64) {
     }
     (kinds, unknown)
 }
+
+/// Each key in the first tree.
+const FIRST: [u8; BURST] = {
+    let mut first = [0; BURST];
+    let mut at = 0;
+    while at < BURST {
+        first[at] = at as u8;
+        at += 1;
+    }
+    first
+};
 
 /// The searches of a batch.
 pub struct Walk {
@@ -96,26 +107,23 @@ impl Walk {
         let mut live = 0;
         for (tree, roots) in roots.iter().enumerate().take(TREES) {
             for (key, kind) in kinds.iter().enumerate().take(len) {
-                let search = tree * BURST + key;
                 let root = roots[usize::from(*kind) & 7];
-                walk.at[search] = root;
-                walk.live[live % SEARCHES] = search as u8;
-                live += (root >> 31 ^ 1) as usize;
+                live = walk.step(tree * BURST + key, root, nodes, live);
             }
         }
         while live > 0 {
             let mut still = 0;
             for turn in 0..live.min(SEARCHES) {
                 let search = usize::from(walk.live[turn]);
-                let at = walk.at[search];
-                let word = walk.words[(at >> 29 & 3) as usize][search % BURST];
-                let value = word.wrapping_shr(at >> 24) & 15;
-                let child = nodes.get((at & 0xff_ffff) as usize).map_or(NOTHING, |node| node[value as usize]);
-                walk.at[search] = child;
-                walk.live[still % SEARCHES] = search as u8;
-                still += (child >> 31 ^ 1) as usize;
+                still = walk.step(search, walk.at[search], nodes, still);
             }
             live = still;
+        }
+        if let [_] = roots {
+            // The leaf without rules is rare here, and cheaper to search than to avoid.
+            walk.live[..BURST].copy_from_slice(&FIRST);
+            walk.count = len;
+            return walk;
         }
         for tree in 0..roots.len().min(TREES) {
             for key in 0..len {
@@ -126,6 +134,17 @@ impl Walk {
         }
         walk.count = live;
         walk
+    }
+
+    /// One search goes one step down from `at`, and is appended to the live ones if it is not in a leaf.
+    #[inline(always)]
+    fn step(&mut self, search: usize, at: u32, nodes: &[Node], live: usize) -> usize {
+        let word = self.words[(at >> 29 & 3) as usize][search % BURST];
+        let value = word.wrapping_shr(at >> 24) & 15;
+        let child = nodes.get((at & 0xff_ffff) as usize).map_or(NOTHING, |node| node[value as usize]);
+        self.at[search] = child;
+        self.live[live % SEARCHES] = search as u8;
+        live + (child >> 31 ^ 1) as usize
     }
 
     /// Searches the leaves with `first`, and keeps the smallest index of each key.
