@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::leaf::{Block, LANES};
-use super::walk::{Node, Roots, Walk};
+use super::walk::{Tables, Walk};
 use crate::classify::{Keys, Verdict};
 use crate::packet::BURST;
 
@@ -39,18 +39,14 @@ fn first(block: &Block, src: u32, dst: u32, ports: u32) -> u16 {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512cd,bmi1,bmi2")]
-fn search(
-    keys: &Keys,
-    (roots, nodes, blocks, asks): (&[Roots], &[Node], &[Block], &[u64]),
-    out: &mut [Verdict; BURST],
-) {
-    let walk = Walk::new(keys, roots, nodes);
-    let found = walk.leaves(blocks, |block, src, dst, ports| first(block, src, dst, ports));
-    walk.verdicts(&found, asks, out);
+fn search(keys: &Keys, tables: Tables<'_>, out: &mut [Verdict; BURST]) {
+    let walk = Walk::new(keys, tables.roots, tables.nodes);
+    let found = walk.leaves(tables.blocks, |block, src, dst, ports| first(block, src, dst, ports));
+    walk.verdicts(&found, tables.asks, out);
 }
 
-/// Searches all keys. The CPU must have AVX-512 F, BW, VL, CD and BMI: without, nothing is done.
-pub fn classify(keys: &Keys, tables: (&[Roots], &[Node], &[Block], &[u64]), out: &mut [Verdict; BURST]) {
-    // SAFETY: the caller chose this level because the CPU has it.
+/// Searches all keys. The CPU must have AVX-512 F, BW, VL, CD and BMI.
+pub fn classify(keys: &Keys, tables: Tables<'_>, out: &mut [Verdict; BURST]) {
+    // SAFETY: a level is only chosen where the CPU has it.
     unsafe { search(keys, tables, out) }
 }

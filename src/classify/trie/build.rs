@@ -214,7 +214,8 @@ impl Builder<'_> {
                 let union = union(&other.rules, &group.rules);
                 (union.len() <= self.style.leaf).then_some(union)
             };
-            let candidates = packed.iter().enumerate().filter_map(|(at, p)| grown(p).map(|u| (u.len() - p.rules.len(), at, u)));
+            let candidates =
+                packed.iter().enumerate().filter_map(|(at, p)| grown(p).map(|u| (u.len() - p.rules.len(), at, u)));
             match candidates.min_by_key(|(growth, at, _)| (*growth, *at)) {
                 Some((_, at, union)) => {
                     packed[at].rules = union;

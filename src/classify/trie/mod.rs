@@ -12,11 +12,16 @@
 
 mod build;
 mod leaf;
-#[path = "../simd/leaf_avx512.rs"]
 #[cfg(target_arch = "x86_64")]
+#[path = "../simd/leaf_avx2.rs"]
+mod leaf_avx2;
+#[cfg(target_arch = "x86_64")]
+#[path = "../simd/leaf_avx512.rs"]
 mod leaf_avx512;
 mod plan;
 mod space;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use super::rule::Rule;
@@ -24,7 +29,7 @@ use super::{Keys, Verdict};
 use crate::packet::BURST;
 use build::Arena;
 use leaf::Block;
-use walk::{Node, Roots, Walk};
+use walk::{Node, Roots, Tables, Walk};
 
 /// Registers to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,13 +103,16 @@ impl Trie {
     /// Judges each key of a batch; verdicts behind the last key are left alone.
     #[inline]
     pub fn classify(&self, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
+        let tables = Tables { roots: &self.roots, nodes: &self.nodes, blocks: &self.blocks, asks: &self.asks };
         match self.level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => leaf_avx512::classify(keys, (&self.roots, &self.nodes, &self.blocks, &self.asks), verdicts),
+            Level::Avx512 => leaf_avx512::classify(keys, tables, verdicts),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => leaf_avx2::classify(keys, tables, verdicts),
             _ => {
-                let walk = Walk::new(keys, &self.roots, &self.nodes);
-                let found = walk.leaves(&self.blocks, Block::first);
-                walk.verdicts(&found, &self.asks, verdicts);
+                let walk = Walk::new(keys, tables.roots, tables.nodes);
+                let found = walk.leaves(tables.blocks, Block::first);
+                walk.verdicts(&found, tables.asks, verdicts);
             }
         }
     }

@@ -13,7 +13,11 @@ const WIDTH: [u32; 4] = [u32::MAX, u32::MAX, 0xffff, 0xffff];
 
 /// The field of a nibble, and the place of its lowest bit there.
 pub const fn place(nibble: u32) -> (usize, u32) {
-    if nibble < PORT_NIBBLES { ((nibble / 8) as usize, nibble % 8 * 4) } else { ((nibble / 4 - 2) as usize, nibble % 4 * 4) }
+    if nibble < PORT_NIBBLES {
+        ((nibble / 8) as usize, nibble % 8 * 4)
+    } else {
+        ((nibble / 4 - 2) as usize, nibble % 4 * 4)
+    }
 }
 
 /// Source, destination, destination port, source port: the lowest and the highest value of each.

@@ -53,6 +53,16 @@ pub type Node = [u32; 16];
 /// Roots of a tree, one for each form of key: nodes, never leaves.
 pub type Roots = [u32; 8];
 
+/// What is searched.
+#[derive(Clone, Copy, Debug)]
+pub struct Tables<'a> {
+    pub roots: &'a [Roots],
+    pub nodes: &'a [Node],
+    pub blocks: &'a [Block],
+    /// A bit for each rule: it asks for ports.
+    pub asks: &'a [u64],
+}
+
 /// Kinds of the keys of a batch, and those whose ports are not known.
 #[inline(always)]
 fn kinds(keys: &Keys) -> ([u8; BURST], u64) {

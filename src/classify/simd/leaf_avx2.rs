@@ -1,0 +1,64 @@
+//! Leaves of the trie with AVX2: sixteen rules in two halves.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::leaf::{Block, LANES};
+use super::walk::{Tables, Walk};
+use crate::classify::{Keys, Verdict};
+use crate::packet::BURST;
+
+/// The index of the first rule that matches.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+fn first(block: &Block, src: u32, dst: u32, ports: u32) -> u16 {
+    // SAFETY: each array has the size of what is loaded from it, here or in halves below.
+    let (src_port, src_span, dst_port, dst_span, src_bits, dst_bits) = unsafe {
+        (
+            _mm256_loadu_si256(block.src_port.as_ptr().cast()),
+            _mm256_loadu_si256(block.src_span.as_ptr().cast()),
+            _mm256_loadu_si256(block.dst_port.as_ptr().cast()),
+            _mm256_loadu_si256(block.dst_span.as_ptr().cast()),
+            _mm_loadu_si128(block.src_bits.as_ptr().cast()),
+            _mm_loadu_si128(block.dst_bits.as_ptr().cast()),
+        )
+    };
+    let halves = |nets: &[u32; LANES]| {
+        let half = nets.as_ptr().cast::<__m256i>();
+        // SAFETY: sixteen words are two halves.
+        unsafe { (_mm256_loadu_si256(half), _mm256_loadu_si256(half.add(1))) }
+    };
+    let ((src_low, src_high), (dst_low, dst_high)) = (halves(&block.src), halves(&block.dst));
+    // Nothing is left of the difference without the bits behind the prefix.
+    let differs = |key: u32, nets, bits| {
+        let free = _mm256_sub_epi32(_mm256_set1_epi32(32), _mm256_cvtepu8_epi32(bits));
+        _mm256_srlv_epi32(_mm256_xor_si256(_mm256_set1_epi32(key as i32), nets), free)
+    };
+    let low = _mm256_or_si256(differs(src, src_low, src_bits), differs(dst, dst_low, dst_bits));
+    let (src_bits, dst_bits) = (_mm_srli_si128::<8>(src_bits), _mm_srli_si128::<8>(dst_bits));
+    let high = _mm256_or_si256(differs(src, src_high, src_bits), differs(dst, dst_high, dst_bits));
+    let zero = _mm256_setzero_si256();
+    let nets = _mm256_packs_epi32(_mm256_cmpeq_epi32(low, zero), _mm256_cmpeq_epi32(high, zero));
+    let nets = _mm256_permute4x64_epi64::<0b11_01_10_00>(nets);
+    let beyond =
+        |port: u16, from, span| _mm256_subs_epu16(_mm256_sub_epi16(_mm256_set1_epi16(port as i16), from), span);
+    let beyond =
+        _mm256_or_si256(beyond((ports >> 16) as u16, src_port, src_span), beyond(ports as u16, dst_port, dst_span));
+    // Two bits a rule.
+    let places = _mm256_movemask_epi8(_mm256_and_si256(nets, _mm256_cmpeq_epi16(beyond, zero)));
+    let index = block.index[places.trailing_zeros() as usize / 2 % LANES];
+    index | u16::from(places == 0).wrapping_neg()
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+fn search(keys: &Keys, tables: Tables<'_>, out: &mut [Verdict; BURST]) {
+    let walk = Walk::new(keys, tables.roots, tables.nodes);
+    let found = walk.leaves(tables.blocks, |block, src, dst, ports| first(block, src, dst, ports));
+    walk.verdicts(&found, tables.asks, out);
+}
+
+/// Searches all keys. The CPU must have AVX2 and BMI.
+pub fn classify(keys: &Keys, tables: Tables<'_>, out: &mut [Verdict; BURST]) {
+    // SAFETY: a level is only chosen where the CPU has it.
+    unsafe { search(keys, tables, out) }
+}
