@@ -134,10 +134,7 @@ impl Layout for Trie {
 /// # Errors
 /// A sentence.
 pub(super) fn ours(rules: &[Rule]) -> Result<Vec<Box<dyn Contestant>>, String> {
-    Ok(vec![
-        Box::new(Ours::<Compiled>::new("vswitch", rules)?),
-        Box::new(Ours::<Trie>::new("vswitch/trie", rules)?),
-    ])
+    Ok(vec![Box::new(Ours::<Compiled>::new("vswitch", rules)?), Box::new(Ours::<Trie>::new("vswitch/trie", rules)?)])
 }
 
 struct Ours<L> {

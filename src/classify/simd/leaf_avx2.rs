@@ -44,10 +44,9 @@ fn first(block: &Block, src: u32, dst: u32, ports: u32) -> u16 {
         |port: u16, from, span| _mm256_subs_epu16(_mm256_sub_epi16(_mm256_set1_epi16(port as i16), from), span);
     let beyond =
         _mm256_or_si256(beyond((ports >> 16) as u16, src_port, src_span), beyond(ports as u16, dst_port, dst_span));
-    // Two bits a rule.
-    let places = _mm256_movemask_epi8(_mm256_and_si256(nets, _mm256_cmpeq_epi16(beyond, zero)));
-    let index = block.index[places.trailing_zeros() as usize / 2 % LANES];
-    index | u16::from(places == 0).wrapping_neg()
+    let places = _mm256_and_si256(nets, _mm256_cmpeq_epi16(beyond, zero));
+    let places = _mm_packs_epi16(_mm256_castsi256_si128(places), _mm256_extracti128_si256::<1>(places));
+    block.at(_mm_movemask_epi8(places) as u32)
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2")]

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::leaf::{Block, LANES};
+use super::leaf::Block;
 use super::walk::{Tables, Walk};
 use crate::classify::{Keys, Verdict};
 use crate::packet::BURST;
@@ -28,14 +28,12 @@ fn first(block: &Block, src: u32, dst: u32, ports: u32) -> u16 {
     };
     // As many leading bits are equal as the prefix is long.
     let equal = |key: u32, net| _mm512_lzcnt_epi32(_mm512_xor_si512(_mm512_set1_epi32(key as i32), net));
-    let places = _mm512_cmpge_epu32_mask(equal(src, srcs), _mm512_cvtepu8_epi32(src_bits));
-    let places = _mm512_mask_cmpge_epu32_mask(places, equal(dst, dsts), _mm512_cvtepu8_epi32(dst_bits));
-    let src = _mm256_sub_epi16(_mm256_set1_epi16((ports >> 16) as i16), src_port);
-    let dst = _mm256_sub_epi16(_mm256_set1_epi16(ports as i16), dst_port);
-    let places = _mm256_mask_cmple_epu16_mask(places, src, src_span);
-    let places = _mm256_mask_cmple_epu16_mask(places, dst, dst_span);
-    let index = block.index[places.trailing_zeros() as usize % LANES];
-    index | u16::from(places == 0).wrapping_neg()
+    let src_equal = _mm512_cmpge_epu32_mask(equal(src, srcs), _mm512_cvtepu8_epi32(src_bits));
+    let dst_equal = _mm512_cmpge_epu32_mask(equal(dst, dsts), _mm512_cvtepu8_epi32(dst_bits));
+    let within =
+        |port: u16, from, span| _mm256_cmple_epu16_mask(_mm256_sub_epi16(_mm256_set1_epi16(port as i16), from), span);
+    let ports = within((ports >> 16) as u16, src_port, src_span) & within(ports as u16, dst_port, dst_span);
+    block.at(u32::from(src_equal & dst_equal & ports))
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512cd,bmi1,bmi2")]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::leaf::{Block, LANES};
+use super::leaf::{Block, RULES};
 use super::space::{NIBBLES, PORT_NIBBLES, Region, Space, place};
 use super::walk::{BLOCKS, LEAF, NIBBLE, NODES, NOTHING, Node, leaf, more};
 
@@ -38,8 +38,8 @@ impl Arena {
         let ports = ports && rules.iter().any(|r| spaces[usize::from(*r)].has_ports());
         let (first, blocks) = (self.blocks.len(), &mut self.blocks);
         *self.known_leaves.entry((rules.into(), ports)).or_insert_with(|| {
-            let reference = leaf(first, rules.len().div_ceil(LANES));
-            blocks.extend(rules.chunks(LANES).map(|c| Block::new(c.iter().map(|r| (*r, &spaces[usize::from(*r)])))));
+            let reference = leaf(first, rules.len().div_ceil(RULES));
+            blocks.extend(rules.chunks(RULES).map(|c| Block::new(c.iter().map(|r| (*r, &spaces[usize::from(*r)])))));
             blocks.resize(first + 1 + more(reference), Block::EMPTY);
             reference
         })

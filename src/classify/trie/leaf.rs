@@ -2,12 +2,14 @@
 
 use super::space::Space;
 
-/// Rules in a block.
+/// Places in a block.
 pub const LANES: usize = 16;
+/// Rules in a block: the last place stays empty, so that a search that finds nothing ends there.
+pub const RULES: usize = LANES - 1;
 /// What a search that finds nothing yields; no rule has this index.
 pub const NONE: u16 = u16::MAX;
 
-/// Sixteen rules of one leaf in search order: five cache lines. Places without a rule are at the end; they match keys
+/// Fifteen rules of one leaf in search order: five cache lines. Places without a rule are at the end; they match keys
 /// like others do and then yield [`NONE`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
@@ -41,10 +43,10 @@ impl Block {
         dst_bits: [0; LANES],
     };
 
-    /// Up to sixteen rules, of which `index` are the indices and `spaces` the fields.
+    /// Up to fifteen rules, of which `index` are the indices and `spaces` the fields.
     pub fn new<'a>(rules: impl Iterator<Item = (u16, &'a Space)>) -> Self {
         let mut block = Block::EMPTY;
-        for (at, (index, space)) in rules.take(LANES).enumerate() {
+        for (at, (index, space)) in rules.take(RULES).enumerate() {
             let bits = |field: usize| (space.lo[field] ^ space.hi[field]).leading_zeros() as u8;
             let port = |field: usize| (space.lo[field] as u16, (space.hi[field] - space.lo[field]) as u16);
             (block.src[at], block.src_bits[at]) = (space.lo[0], bits(0));
@@ -56,12 +58,18 @@ impl Block {
         block
     }
 
+    /// The index at the first of these places, and [`NONE`] without one.
+    #[inline]
+    pub const fn at(&self, places: u32) -> u16 {
+        self.index[(places | 1 << RULES).trailing_zeros() as usize % LANES]
+    }
+
     /// The index of the first rule that matches.
     #[inline]
     pub fn first(&self, src: u32, dst: u32, ports: u32) -> u16 {
         let (src_port, dst_port) = ((ports >> 16) as u16, ports as u16);
         let differs = |a: u32, b: u32, bits: u8| (a ^ b).leading_zeros() < u32::from(bits);
-        for at in 0..LANES {
+        for at in 0..RULES {
             if differs(src, self.src[at], self.src_bits[at]) || differs(dst, self.dst[at], self.dst_bits[at]) {
                 continue;
             }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::super::rule::{Protocol, Rule};
 use super::build::{Arena, Builder, Style};
-use super::leaf::LANES;
+use super::leaf::RULES;
 use super::space::{Space, place};
 use super::walk::{KINDS, LEAF, NOTHING, Roots, TREES, block, more};
 
@@ -22,7 +22,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { leaf: LANES, copies: (8, 1024), division: None }
+        Limits { leaf: RULES, copies: (8, 1024), division: None }
     }
 }
 

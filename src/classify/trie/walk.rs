@@ -19,6 +19,8 @@ pub const LEAF: u32 = 1 << 31;
 pub const NOTHING: u32 = LEAF;
 /// Where a leaf's number of further blocks begins, see [`more`].
 const MORE: u32 = 25;
+/// Bits of [`more`].
+const FURTHER: u32 = 63 << MORE;
 /// Blocks at most.
 pub const BLOCKS: usize = 1 << MORE;
 
@@ -166,9 +168,8 @@ impl Walk {
             let (src, dst, ports) = (self.words[0][key], self.words[1][key], self.words[2][key]);
             let block = block(at);
             let mut index = blocks.get(block).map_or(NONE, |block| first(block, src, dst, ports));
-            let more = more(at);
-            if more > 0 {
-                for block in blocks.get(block + 1..block + 1 + more).unwrap_or_default() {
+            if at & FURTHER != 0 {
+                for block in blocks.get(block + 1..=block + more(at)).unwrap_or_default() {
                     if index != NONE {
                         break;
                     }
