@@ -22,7 +22,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { leaf: RULES, copies: (8, 1024), division: None }
+        Limits { leaf: RULES, copies: (16, 1024), division: None }
     }
 }
 
@@ -58,8 +58,8 @@ const BLOCK: f64 = 13.0;
 const TREE: f64 = 4.0;
 /// Bytes that make searches twice as slow, about.
 const CROWDED: f64 = 2e6;
-/// How copies of rules may count against progress.
-const THRIFT: [f64; 2] = [0.5, 1.5];
+/// How much copies of rules count against progress.
+const THRIFT: f64 = 0.5;
 
 /// Plans and builds all trees; says what was done.
 pub fn plan(rules: &[Rule], limits: &Limits, arena: &mut Arena) -> (Vec<Roots>, String) {
@@ -68,14 +68,15 @@ pub fn plan(rules: &[Rule], limits: &Limits, arena: &mut Arena) -> (Vec<Roots>, 
     let mut roots = vec![[NOTHING; 8]; TREES];
     let mut about = format!("trie, {} rules", rules.len());
     let mut trees = 1;
+    let style = Style { leaf: limits.leaf, thrift: THRIFT, copies: limits.copies };
     for (kind, name) in NAMES.iter().enumerate() {
         let (spaces, ports) = if kind < 2 { (&with[..], true) } else { (&without[..], false) };
         let rules = matching(kind, rules, spaces);
         if rules.is_empty() {
             continue;
         }
-        let form = Form { rules, spaces, ports, limits };
-        let (division, style) = form.choose();
+        let form = Form { rules, spaces, ports, only: limits.division };
+        let division = form.choose(style);
         let (before, mut stopped) = (arena.bytes(), 0);
         let count = 1 + division.iter().max().copied().unwrap_or(0);
         for (tree, roots) in roots.iter_mut().enumerate().take(count) {
@@ -104,7 +105,8 @@ struct Form<'a> {
     rules: Vec<u16>,
     spaces: &'a [Space],
     ports: bool,
-    limits: &'a Limits,
+    /// The only division to build, by number.
+    only: Option<usize>,
 }
 
 impl Form<'_> {
@@ -122,39 +124,35 @@ impl Form<'_> {
     }
 
     /// Builds all divisions, and says which one is the fastest to search by an estimate.
-    fn choose(&self) -> ([usize; 4], Style) {
+    fn choose(&self, style: Style) -> [usize; 4] {
         let present = self.rules.iter().fold(0usize, |all, rule| all | 1 << self.class(*rule));
-        let style = |thrift| Style { leaf: self.limits.leaf, thrift, copies: self.limits.copies };
-        let mut best = (f64::INFINITY, DIVISIONS[0], style(THRIFT[0]));
-        for thrift in THRIFT {
-            let style = style(thrift);
-            // By classes of a tree: several divisions have it.
-            let mut known: HashMap<usize, (f64, usize)> = HashMap::new();
-            for (number, division) in DIVISIONS.iter().enumerate() {
-                if self.limits.division.is_some_and(|only| only != number) {
+        let mut best = (f64::INFINITY, DIVISIONS[0]);
+        // By classes of a tree: several divisions have it.
+        let mut known: HashMap<usize, (f64, usize)> = HashMap::new();
+        for (number, division) in DIVISIONS.iter().enumerate() {
+            if self.only.is_some_and(|only| only != number) {
+                continue;
+            }
+            let (mut cost, mut bytes) = (0.0, 0);
+            for tree in 0..TREES {
+                let set = (0..4).filter(|c| division[*c] == tree).fold(0, |set, class| set | 1 << class) & present;
+                if set == 0 {
                     continue;
                 }
-                let (mut cost, mut bytes) = (0.0, 0);
-                for tree in 0..TREES {
-                    let set = (0..4).filter(|c| division[*c] == tree).fold(0, |set, class| set | 1 << class) & present;
-                    if set == 0 {
-                        continue;
-                    }
-                    let (tree_cost, tree_bytes) = *known.entry(set).or_insert_with(|| {
-                        let mut arena = Arena::default();
-                        let (root, _) = self.build(&mut arena, style, |class| set >> class & 1 == 1);
-                        (sample(&arena, root, &self.rules, self.spaces), arena.bytes())
-                    });
-                    cost += TREE + tree_cost;
-                    bytes += tree_bytes;
-                }
-                cost *= 1.0 + bytes as f64 / CROWDED;
-                if cost < best.0 {
-                    best = (cost, *division, style);
-                }
+                let (tree_cost, tree_bytes) = *known.entry(set).or_insert_with(|| {
+                    let mut arena = Arena::default();
+                    let (root, _) = self.build(&mut arena, style, |class| set >> class & 1 == 1);
+                    (sample(&arena, root, &self.rules, self.spaces), arena.bytes())
+                });
+                cost += TREE + tree_cost;
+                bytes += tree_bytes;
+            }
+            cost *= 1.0 + bytes as f64 / CROWDED;
+            if cost < best.0 {
+                best = (cost, *division);
             }
         }
-        (best.1, best.2)
+        best.1
     }
 }
 
@@ -179,7 +177,7 @@ fn sample(arena: &Arena, root: u32, list: &[u16], spaces: &[Space]) -> f64 {
             }
             let space = &spaces[usize::from(rule)];
             let span = u64::from(space.hi[field] - space.lo[field]) + 1;
-            *value = space.lo[field] + (u64::from(random()) * span >> 32) as u32;
+            *value = space.lo[field] + ((u64::from(random()) * span) >> 32) as u32;
         }
         let mut at = root;
         while at & LEAF == 0 {

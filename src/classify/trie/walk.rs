@@ -69,7 +69,7 @@ pub struct Tables<'a> {
 #[inline(always)]
 fn kinds(keys: &Keys) -> ([u8; BURST], u64) {
     let (mut kinds, mut unknown) = ([0u8; BURST], 0);
-    for at in 0..keys.len().min(BURST) {
+    for (at, kind) in kinds.iter_mut().enumerate().take(keys.len()) {
         let family = match keys.protocol[at] {
             protocol::TCP => 0,
             protocol::UDP => 1,
@@ -77,7 +77,7 @@ fn kinds(keys: &Keys) -> ([u8; BURST], u64) {
             _ => 5,
         };
         let is_unknown = keys.ports_are[at] == PortsAre::Unknown;
-        kinds[at] = family + 2 * u8::from(is_unknown);
+        *kind = family + 2 * u8::from(is_unknown);
         unknown |= u64::from(is_unknown) << at;
     }
     (kinds, unknown)
