@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::leaf::Block;
-use super::walk::{Tables, Walk};
+use super::walk::{self, Tables};
 use crate::classify::{Keys, Verdict};
 use crate::packet::BURST;
 
@@ -38,13 +38,16 @@ fn first(block: &Block, src: u32, dst: u32, ports: u32) -> u16 {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512cd,bmi1,bmi2")]
 fn search(keys: &Keys, tables: Tables<'_>, out: &mut [Verdict; BURST]) {
-    let walk = Walk::new(keys, tables.roots, tables.nodes);
-    let found = walk.leaves(tables.blocks, |block, src, dst, ports| first(block, src, dst, ports));
-    walk.verdicts(&found, tables.asks, out);
+    walk::search(keys, tables, |block, src, dst, ports| first(block, src, dst, ports), out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512cd,bmi1,bmi2")]
+fn few(keys: &Keys, tables: Tables<'_>, out: &mut [Verdict; BURST]) {
+    walk::few(keys, tables, |block, src, dst, ports| first(block, src, dst, ports), out);
 }
 
 /// Searches all keys. The CPU must have AVX-512 F, BW, VL, CD and BMI.
 pub fn classify(keys: &Keys, tables: Tables<'_>, out: &mut [Verdict; BURST]) {
     // SAFETY: a level is only chosen where the CPU has it.
-    unsafe { search(keys, tables, out) }
+    unsafe { if keys.len() <= walk::FEW { few(keys, tables, out) } else { search(keys, tables, out) } }
 }

@@ -29,7 +29,7 @@ use super::{Keys, Verdict};
 use crate::packet::BURST;
 use build::Arena;
 use leaf::Block;
-use walk::{Node, Roots, Tables, Walk};
+use walk::{Node, Roots, Tables};
 
 /// Registers to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,11 +109,8 @@ impl Trie {
             Level::Avx512 => leaf_avx512::classify(keys, tables, verdicts),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => leaf_avx2::classify(keys, tables, verdicts),
-            _ => {
-                let walk = Walk::new(keys, tables.roots, tables.nodes);
-                let found = walk.leaves(tables.blocks, Block::first);
-                walk.verdicts(&found, tables.asks, verdicts);
-            }
+            _ if keys.len() <= walk::FEW => walk::few(keys, tables, Block::first, verdicts),
+            _ => walk::search(keys, tables, Block::first, verdicts),
         }
     }
 

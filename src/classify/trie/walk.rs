@@ -65,20 +65,25 @@ pub struct Tables<'a> {
     pub asks: &'a [u64],
 }
 
+/// The form of a key: an index into [`Roots`].
+#[inline(always)]
+fn kind(keys: &Keys, at: usize) -> u8 {
+    let family = match keys.protocol[at] {
+        protocol::TCP => 0,
+        protocol::UDP => 1,
+        protocol::ICMP => 4,
+        _ => 5,
+    };
+    family + 2 * u8::from(keys.ports_are[at] == PortsAre::Unknown)
+}
+
 /// Kinds of the keys of a batch, and those whose ports are not known.
 #[inline(always)]
 fn kinds(keys: &Keys) -> ([u8; BURST], u64) {
     let (mut kinds, mut unknown) = ([0u8; BURST], 0);
-    for (at, kind) in kinds.iter_mut().enumerate().take(keys.len()) {
-        let family = match keys.protocol[at] {
-            protocol::TCP => 0,
-            protocol::UDP => 1,
-            protocol::ICMP => 4,
-            _ => 5,
-        };
-        let is_unknown = keys.ports_are[at] == PortsAre::Unknown;
-        *kind = family + 2 * u8::from(is_unknown);
-        unknown |= u64::from(is_unknown) << at;
+    for (at, place) in kinds.iter_mut().enumerate().take(keys.len()) {
+        *place = kind(keys, at);
+        unknown |= u64::from(keys.ports_are[at] == PortsAre::Unknown) << at;
     }
     (kinds, unknown)
 }
@@ -94,8 +99,76 @@ const FIRST: [u8; BURST] = {
     first
 };
 
+/// The smallest index in a leaf.
+#[inline(always)]
+fn search_leaf(
+    at: u32,
+    blocks: &[Block],
+    (src, dst, ports): (u32, u32, u32),
+    first: &impl Fn(&Block, u32, u32, u32) -> u16,
+) -> u16 {
+    let mut place = block(at);
+    let last = if at & FURTHER == 0 { place } else { place + more(at) };
+    // `first` is called at one place: so it is inlined.
+    while let Some(block) = blocks.get(place) {
+        let index = first(block, src, dst, ports);
+        if place == last || index != NONE {
+            return index;
+        }
+        place += 1;
+    }
+    NONE
+}
+
+/// The child of a node, by the words of a key.
+#[inline(always)]
+fn below(at: u32, word: u32, nodes: &[Node]) -> u32 {
+    let value = word.wrapping_shr(at >> 24) & 15;
+    nodes.get((at & 0xff_ffff) as usize).map_or(NOTHING, |node| node[value as usize])
+}
+
+/// Whether the rule asks for ports.
+#[inline(always)]
+fn asks(index: u16, asks: &[u64]) -> bool {
+    asks.get(usize::from(index) / 64).is_some_and(|bits| bits >> (index % 64) & 1 == 1)
+}
+
+/// Batches up to which keys are searched one by one: side by side costs more to prepare than it saves.
+pub const FEW: usize = 8;
+
+/// Searches keys one by one.
+#[inline(always)]
+pub fn few(
+    keys: &Keys,
+    tables: Tables<'_>,
+    first: impl Fn(&Block, u32, u32, u32) -> u16,
+    verdicts: &mut [Verdict; BURST],
+) {
+    for (key, verdict) in verdicts.iter_mut().enumerate().take(keys.len()) {
+        let (src, dst, ports) = (keys.src[key], keys.dst[key], keys.ports[key]);
+        let words = [src, dst, ports, 0];
+        let kind = usize::from(kind(keys, key)) & 7;
+        let mut found = NONE;
+        for roots in tables.roots {
+            let mut at = roots[kind];
+            while at & LEAF == 0 {
+                at = below(at, words[(at >> 29 & 3) as usize], tables.nodes);
+            }
+            if at != NOTHING {
+                found = found.min(search_leaf(at, tables.blocks, (src, dst, ports), &first));
+            }
+        }
+        let unknown = keys.ports_are[key] == PortsAre::Unknown;
+        *verdict = match found {
+            NONE => Verdict::None,
+            index if unknown && asks(index, tables.asks) => Verdict::Unknown,
+            index => Verdict::Match(index),
+        };
+    }
+}
+
 /// The searches of a batch.
-pub struct Walk {
+struct Walk {
     len: usize,
     /// Source, destination, ports: a node's nibble is one load and one shift away.
     words: [[u32; BURST]; 4],
@@ -111,7 +184,7 @@ pub struct Walk {
 impl Walk {
     /// Takes the keys, and goes down to the leaves.
     #[inline(always)]
-    pub fn new(keys: &Keys, roots: &[Roots], nodes: &[Node]) -> Self {
+    fn new(keys: &Keys, roots: &[Roots], nodes: &[Node]) -> Self {
         let (kinds, unknown) = kinds(keys);
         let words = [keys.src, keys.dst, keys.ports, [0; BURST]];
         let len = keys.len().min(BURST);
@@ -151,9 +224,7 @@ impl Walk {
     /// One search goes one step down from `at`, and is appended to the live ones if it is not in a leaf.
     #[inline(always)]
     fn step(&mut self, search: usize, at: u32, nodes: &[Node], live: usize) -> usize {
-        let word = self.words[(at >> 29 & 3) as usize][search % BURST];
-        let value = word.wrapping_shr(at >> 24) & 15;
-        let child = nodes.get((at & 0xff_ffff) as usize).map_or(NOTHING, |node| node[value as usize]);
+        let child = below(at, self.words[(at >> 29 & 3) as usize][search % BURST], nodes);
         self.at[search] = child;
         self.live[live % SEARCHES] = search as u8;
         live + (child >> 31 ^ 1) as usize
@@ -161,21 +232,12 @@ impl Walk {
 
     /// Searches the leaves with `first`, and keeps the smallest index of each key.
     #[inline(always)]
-    pub fn leaves(&self, blocks: &[Block], first: impl Fn(&Block, u32, u32, u32) -> u16) -> [u16; BURST] {
+    fn leaves(&self, blocks: &[Block], first: impl Fn(&Block, u32, u32, u32) -> u16) -> [u16; BURST] {
         let mut found = [NONE; BURST];
         for search in &self.live[..self.count.min(SEARCHES)] {
             let (at, key) = (self.at[usize::from(*search)], usize::from(*search) % BURST);
             let (src, dst, ports) = (self.words[0][key], self.words[1][key], self.words[2][key]);
-            let block = block(at);
-            let mut index = blocks.get(block).map_or(NONE, |block| first(block, src, dst, ports));
-            if at & FURTHER != 0 {
-                for block in blocks.get(block + 1..=block + more(at)).unwrap_or_default() {
-                    if index != NONE {
-                        break;
-                    }
-                    index = first(block, src, dst, ports);
-                }
-            }
+            let index = search_leaf(at, blocks, (src, dst, ports), &first);
             found[key] = found[key].min(index);
         }
         found
@@ -183,7 +245,7 @@ impl Walk {
 
     /// Indices to verdicts; `asks` has a bit for each rule that asks for ports.
     #[inline(always)]
-    pub fn verdicts(&self, found: &[u16; BURST], asks: &[u64], verdicts: &mut [Verdict; BURST]) {
+    fn verdicts(&self, found: &[u16; BURST], asks: &[u64], verdicts: &mut [Verdict; BURST]) {
         for (verdict, index) in verdicts.iter_mut().zip(found).take(self.len) {
             *verdict = if *index == NONE { Verdict::None } else { Verdict::Match(*index) };
         }
@@ -192,9 +254,22 @@ impl Walk {
             let key = unknown.trailing_zeros() as usize % BURST;
             unknown &= unknown - 1;
             let index = found[key];
-            if asks.get(usize::from(index) / 64).is_some_and(|bits| bits >> (index % 64) & 1 == 1) {
+            if self::asks(index, asks) {
                 verdicts[key] = Verdict::Unknown;
             }
         }
     }
+}
+
+/// Searches keys side by side; `first` searches a block of a leaf.
+#[inline(always)]
+pub fn search(
+    keys: &Keys,
+    tables: Tables<'_>,
+    first: impl Fn(&Block, u32, u32, u32) -> u16,
+    verdicts: &mut [Verdict; BURST],
+) {
+    let walk = Walk::new(keys, tables.roots, tables.nodes);
+    let found = walk.leaves(tables.blocks, first);
+    walk.verdicts(&found, tables.asks, verdicts);
 }
