@@ -3,6 +3,7 @@
 //! [`Compiled`] is what workers use; [`Linear`] is its slow obvious twin.
 
 mod compiled;
+pub mod fuzz;
 mod keys;
 mod linear;
 mod ranks;
