@@ -12,6 +12,8 @@ mod scan;
 mod simd;
 
 #[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod tests;
 
 pub use compiled::{Compiled, TooManyRules};
