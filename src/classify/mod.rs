@@ -3,6 +3,7 @@
 //! [`Compiled`] is what workers use: ranks for up to 64 rules, [`Trie`] for more. [`Linear`] is its slow obvious twin.
 
 mod compiled;
+pub mod fuzz;
 mod keys;
 mod linear;
 mod ranks;
@@ -10,6 +11,8 @@ pub mod rule;
 mod simd;
 mod trie;
 
+#[cfg(test)]
+mod proof;
 #[cfg(test)]
 mod tests;
 

@@ -80,7 +80,8 @@ impl Level {
     /// One sentence: the variable names no level, or one that the CPU lacks.
     pub fn from_environment() -> Result<Self, String> {
         let widest = Level::ALL.into_iter().rev().find(|l| l.is_available()).unwrap_or(Level::Scalar);
-        let Ok(wanted) = std::env::var("VSWITCH_SIMD") else {
+        // What is not UTF-8 is no name of a level either.
+        let Some(wanted) = std::env::var_os("VSWITCH_SIMD").map(|value| value.to_string_lossy().into_owned()) else {
             return Ok(widest);
         };
         let Some(level) = Level::ALL.into_iter().find(|l| l.name() == wanted) else {
@@ -89,7 +90,7 @@ impl Level {
         if level.is_available() { Ok(level) } else { Err(format!("VSWITCH_SIMD = {wanted}: this CPU has not got it")) }
     }
 
-    /// The same, asked once; an environment that cannot be is as none (`vswitch run` refuses it before).
+    /// The same, asked once; scalar where that is an error, which `vswitch` refuses before anything else.
     #[must_use]
     pub fn chosen() -> Self {
         static CHOSEN: OnceLock<Level> = OnceLock::new();
