@@ -30,9 +30,11 @@ pub mod regions;
 pub mod registry;
 mod sessions;
 pub mod signals;
+mod sources;
 pub mod switch;
 #[cfg(test)]
 mod switch_tests;
+pub mod tables;
 
 #[cfg(test)]
 mod tests;
