@@ -6,6 +6,8 @@ mod across;
 pub(crate) mod answers;
 mod broken;
 pub mod compile;
+#[cfg(test)]
+mod compile_tests;
 pub mod config;
 pub mod daemon;
 mod duplicates;
