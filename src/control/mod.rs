@@ -7,6 +7,8 @@ pub(crate) mod answers;
 mod broken;
 pub mod compile;
 #[cfg(test)]
+mod compile_changes_tests;
+#[cfg(test)]
 mod compile_tests;
 pub mod config;
 pub mod daemon;

@@ -300,4 +300,14 @@ mod tests {
         pairs.change(HashSet::from([pair]), at(113));
         assert_eq!(pairs.in_order().count(), 1, "present again, once");
     }
+
+    #[test]
+    fn of_pairs_with_the_same_addresses_the_one_that_was_retired_last_comes_last() {
+        let (mut pairs, began) = (CopyPairs::default(), Instant::now());
+        let pair = |n: u64| CopyPair { vpc: "vpc-1".into(), addresses: 7, target: format!("eni-{}", 9 - n).into() };
+        for n in 0..8 {
+            pairs.change(HashSet::from([pair(n)]), began + Duration::from_secs(n));
+        }
+        assert_eq!(pairs.in_order().cloned().collect::<Vec<_>>(), (0..8).map(pair).collect::<Vec<_>>());
+    }
 }
