@@ -2,10 +2,10 @@
 
 use super::Verdict;
 use super::keys::Keys;
-use super::ranks::{RULES, Ranks};
+use super::ranks::{BOUNDS, RULES, Ranks};
 use super::rule::Rule;
-use super::scan::Scan;
 use super::simd::Level;
+use super::trie::Trie;
 use crate::packet::BURST;
 
 /// More rules than an index can name.
@@ -23,7 +23,7 @@ pub struct Compiled {
 #[derive(Clone, Debug)]
 enum Layout {
     Ranks(Box<Ranks>),
-    Scan(Scan),
+    Trie(Trie),
 }
 
 impl Compiled {
@@ -46,7 +46,7 @@ impl Compiled {
         let level = if level.is_available() { level } else { Level::Scalar };
         let layout = match Ranks::new(rules, level) {
             Some(ranks) => Layout::Ranks(Box::new(ranks)),
-            None => Layout::Scan(Scan::new(rules)),
+            None => Layout::Trie(Trie::with_level(rules, level)),
         };
         Ok(Compiled { layout, rules: rules.len() })
     }
@@ -56,7 +56,7 @@ impl Compiled {
     pub fn classify(&self, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
         match &self.layout {
             Layout::Ranks(ranks) => ranks.classify(keys, verdicts),
-            Layout::Scan(scan) => scan.classify(keys, verdicts),
+            Layout::Trie(trie) => trie.classify(keys, verdicts),
         }
     }
 
@@ -71,7 +71,12 @@ impl Compiled {
                     self.rules
                 )
             }
-            Layout::Scan(_) => format!("scan: {} rules", self.rules),
+            Layout::Trie(trie) if self.rules > RULES => {
+                format!("trie: {} rules are more than {RULES}; {}", self.rules, trie.describe())
+            }
+            Layout::Trie(trie) => {
+                format!("trie: {} rules with more than {BOUNDS} bounds in a field; {}", self.rules, trie.describe())
+            }
         }
     }
 
@@ -92,7 +97,7 @@ impl Compiled {
     pub fn bytes(&self) -> usize {
         match &self.layout {
             Layout::Ranks(ranks) => ranks.bytes(),
-            Layout::Scan(scan) => scan.bytes(),
+            Layout::Trie(trie) => trie.bytes(),
         }
     }
 }

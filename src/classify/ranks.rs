@@ -17,8 +17,10 @@ use crate::packet::BURST;
 pub(super) const RULES: usize = 64;
 /// Bits of a rule's number.
 const RULE_BITS: u32 = RULES.trailing_zeros();
-/// Levels of a tree at most: 127 bounds.
-pub(super) const LEVELS: usize = 7;
+/// Levels of a tree at most.
+const LEVELS: usize = 7;
+/// Bounds of a field at most.
+pub(super) const BOUNDS: usize = (1 << LEVELS) - 1;
 /// Kinds of keys that maps by kind have room for. The map of a kind and a rank is at kind + KINDS × rank.
 pub(super) const KINDS: usize = 8;
 

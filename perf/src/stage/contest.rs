@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use vswitch::classify::rule::Rule;
-use vswitch::classify::{Compiled, Key, Keys, Level, Verdict};
+use vswitch::classify::{Compiled, Key, Keys, Level, Trie, Verdict};
 use vswitch::packet::BURST;
 use vswitch::packet::headers::{Headers, parse};
 
@@ -113,6 +113,21 @@ impl Layout for Compiled {
     }
 }
 
+impl Layout for Trie {
+    fn compile(rules: &[Rule]) -> Result<Self, String> {
+        Ok(Trie::new(rules))
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Trie>() + Trie::bytes(self)
+    }
+
+    #[inline]
+    fn classify(&self, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
+        Trie::classify(self, keys, verdicts);
+    }
+}
+
 /// Ours, in all layouts and register widths; `vswitch` is what the switch itself uses.
 ///
 /// # Errors
@@ -123,6 +138,10 @@ pub(super) fn ours(rules: &[Rule]) -> Result<Vec<Box<dyn Contestant>>, String> {
         let name = format!("vswitch/{}", level.name());
         let (began, layout) = (Instant::now(), Compiled::with_level(rules, level).map_err(|e| e.to_string())?);
         ours.push(Box::new(Ours { name, layout, build: began.elapsed() }));
+    }
+    // Where the switch prefers ranks, the trie shows why.
+    if rules.len() <= 64 {
+        ours.push(Box::new(Ours::<Trie>::new("vswitch/trie".to_owned(), rules)?));
     }
     Ok(ours)
 }

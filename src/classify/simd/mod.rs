@@ -2,6 +2,10 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+mod leaf_avx2;
+#[cfg(target_arch = "x86_64")]
+mod leaf_avx512;
 mod ranks;
 #[cfg(target_arch = "x86_64")]
 mod ranks_avx2;
@@ -13,6 +17,8 @@ use std::sync::OnceLock;
 use super::Verdict;
 use super::keys::Keys;
 use super::ranks::Ranks;
+use super::trie::leaf::Block;
+use super::trie::walk::{self, Tables};
 use crate::packet::BURST;
 
 /// Width of the registers that are used.
@@ -45,12 +51,15 @@ impl Level {
     pub fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         {
-            let avx2 = || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1");
+            let avx2 = || {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")
+            };
             let avx512 = || {
                 is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512cd")
                     && is_x86_feature_detected!("popcnt")
             };
             match self {
@@ -99,5 +108,18 @@ pub(super) fn ranks(level: Level, table: &Ranks, keys: &Keys, verdicts: &mut [Ve
         // SAFETY: as above.
         Level::Avx2 => unsafe { ranks_avx2::classify(table, keys, verdicts) },
         _ => ranks::classify(table, keys, verdicts),
+    }
+}
+
+/// The first match of each key by the trie.
+#[inline]
+pub(super) fn trie(level: Level, keys: &Keys, tables: Tables<'_>, verdicts: &mut [Verdict; BURST]) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => leaf_avx512::classify(keys, tables, verdicts),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => leaf_avx2::classify(keys, tables, verdicts),
+        _ if keys.len() <= walk::FEW => walk::few(keys, tables, Block::first, verdicts),
+        _ => walk::search(keys, tables, Block::first, verdicts),
     }
 }

@@ -41,8 +41,16 @@ pub(super) unsafe fn classify(table: &Ranks, keys: &Keys, verdicts: &mut [Verdic
     // SAFETY: 64 bytes each.
     let (even, odd) =
         unsafe { (_mm512_load_si512((&raw const EVEN).cast()), _mm512_load_si512((&raw const ODD).cast())) };
-    for half in 0..len.div_ceil(32) {
-        let at = 32 * half;
+    for at in (0..len).step_by(16) {
+        // SAFETY: 16 values from a multiple of 16 below 64, in arrays of 64.
+        unsafe {
+            let load = |from: &[u32; BURST]| _mm512_loadu_si512(from.as_ptr().add(at).cast());
+            let (src, dst) = (addresses(&table.src, load(&keys.src)), addresses(&table.dst, load(&keys.dst)));
+            _mm_storeu_si128(found.src.as_mut_ptr().add(at).cast(), src);
+            _mm_storeu_si128(found.dst.as_mut_ptr().add(at).cast(), dst);
+        }
+    }
+    for at in (0..len).step_by(32) {
         // SAFETY: 32 values from 0 or 32, in arrays of 64.
         unsafe {
             let pairs = keys.ports.as_ptr().add(at);
@@ -56,15 +64,6 @@ pub(super) unsafe fn classify(table: &Ranks, keys: &Keys, verdicts: &mut [Verdic
             let none = _mm512_set1_epi16(1 << table.dst_port.levels);
             let dst_port = _mm512_cvtepi16_epi8(_mm512_mask_blend_epi16(known, none, dst_port));
             _mm256_storeu_si256(found.dst_port.as_mut_ptr().add(at).cast(), dst_port);
-        }
-        for quarter in [at, at + 16] {
-            // SAFETY: 16 values from a multiple of 16 below 64, in arrays of 64.
-            unsafe {
-                let load = |from: &[u32; BURST]| _mm512_loadu_si512(from.as_ptr().add(quarter).cast());
-                let (src, dst) = (addresses(&table.src, load(&keys.src)), addresses(&table.dst, load(&keys.dst)));
-                _mm_storeu_si128(found.src.as_mut_ptr().add(quarter).cast(), src);
-                _mm_storeu_si128(found.dst.as_mut_ptr().add(quarter).cast(), dst);
-            }
         }
     }
     // SAFETY: BMI1 is among the features.
