@@ -5,14 +5,18 @@
 //! Eytzinger order (the children of place k are 2k and 2k + 1), which scalar code walks one key at a time and AVX-512
 //! sixteen or thirty-two, with the tree's top in registers.
 
+use arrayvec::ArrayVec;
+
 use super::Verdict;
 use super::keys::{Keys, Kind};
-use super::rule::{PortRange, Protocol, Rule};
+use super::rule::{PortRange, Rule};
 use super::simd::{self, Level};
 use crate::packet::BURST;
 
 /// Rules at most: one bit each.
 pub(super) const RULES: usize = 64;
+/// Bits of a rule's number.
+const RULE_BITS: u32 = RULES.trailing_zeros();
 /// Levels of a tree at most.
 const LEVELS: usize = 7;
 /// Bounds of a field at most.
@@ -69,13 +73,15 @@ impl Ranks {
             Some(PortRange { first, last }) => (first <= last).then_some((first, last)),
         };
         let mut src_port = Field::new(rules.iter().map(|r| span(r.src_ports)), u16::MAX, |b| b + 1, 0)?;
-        src_port.maps = by_kind(rules, &src_port.maps);
+        let asks = |rule: &Rule| rule.src_ports.is_some() || rule.dst_ports.is_some();
+        let asks = rules.iter().enumerate().fold(0, |map, (n, rule)| map | u64::from(asks(rule)) << n);
+        src_port.maps = by_kind(rules, asks, &src_port.maps);
         Some(Ranks {
             src: Field::new(rules.iter().map(|r| net(r.src)), u32::MAX, |b| b + 1, 0)?,
             dst: Field::new(rules.iter().map(|r| net(r.dst)), u32::MAX, |b| b + 1, 0)?,
             src_port,
             dst_port: Field::new(rules.iter().map(|r| span(r.dst_ports)), u16::MAX, |b| b + 1, 1)?,
-            asks: bits(rules, asks),
+            asks,
             level,
         })
     }
@@ -108,99 +114,77 @@ impl Ranks {
     }
 }
 
-/// Rules for which something is true.
-fn bits(rules: &[Rule], is: impl Fn(&Rule) -> bool) -> u64 {
-    rules.iter().enumerate().fold(0, |map, (n, rule)| map | u64::from(is(rule)) << n)
-}
-
-fn asks(rule: &Rule) -> bool {
-    rule.src_ports.is_some() || rule.dst_ports.is_some()
-}
-
 /// Maps by kind and rank: of the rules that suit the kind those whose source ports hold the rank, where the kind has a
 /// known port, and all where it has none.
-fn by_kind(rules: &[Rule], maps: &[u64]) -> Box<[u64]> {
+fn by_kind(rules: &[Rule], asks: u64, maps: &[u64]) -> Box<[u64]> {
+    let (mut any, mut named) = (0, [0; 256]);
+    for (n, rule) in rules.iter().enumerate() {
+        let map = rule.protocol.number().map_or(&mut any, |p| &mut named[usize::from(p)]);
+        *map |= 1 << n;
+    }
+    let suits = Kind::ALL.map(|kind| {
+        let suits = any | kind.protocol().map_or(0, |p| named[usize::from(p)]);
+        if kind.is_portless() { suits & !asks } else { suits }
+    });
     let mut all = vec![0; KINDS * maps.len()];
-    for kind in Kind::ALL {
-        let suits = bits(rules, |rule| {
-            let named = rule.protocol == Protocol::All || rule.protocol.number() == kind.protocol();
-            named && !(kind.is_portless() && asks(rule))
-        });
-        for (rank, map) in maps.iter().enumerate() {
-            all[kind as usize + KINDS * rank] = if kind.is_known() { suits & map } else { suits };
+    for (by_kind, map) in all.chunks_exact_mut(KINDS).zip(maps) {
+        for (kind, suits) in Kind::ALL.into_iter().zip(suits) {
+            by_kind[kind as usize] = if kind.is_known() { suits & map } else { suits };
         }
     }
     all.into_boxed_slice()
 }
 
-impl<T: Copy + Ord + Default, const N: usize> Field<T, N> {
+impl<T: Copy + Ord + Default + Into<u64> + TryFrom<u64>, const N: usize> Field<T, N> {
     /// A field of the rules' ranges, both ends included, `None` holding nothing; `extra` maps of everything behind those
     /// of the ranks.
-    fn new(
-        ranges: impl Iterator<Item = Option<(T, T)>> + Clone,
-        max: T,
-        next: impl Fn(T) -> T,
-        extra: usize,
-    ) -> Option<Self> {
-        let mut bounds = Vec::with_capacity(2 * RULES);
-        for (first, last) in ranges.clone().flatten() {
-            if first != T::default() {
-                bounds.push(first);
+    fn new(ranges: impl Iterator<Item = Option<(T, T)>>, max: T, next: impl Fn(T) -> T, extra: usize) -> Option<Self> {
+        // A range's rule is in the maps from the rank of its first value up to the rank behind its last: a toggle at
+        // each, in the order of values. A toggle is a bound, and the rule's number below it, so that one sort does.
+        let (mut map, mut toggles) = (0u64, ArrayVec::<u64, { 2 * RULES }>::new());
+        for (n, range) in ranges.enumerate() {
+            let Some((first, last)) = range else { continue };
+            let mut toggle = |bound: T| toggles.try_push(bound.into() << RULE_BITS | n as u64);
+            if first == T::default() {
+                map |= 1 << n;
+            } else {
+                toggle(first).ok()?;
             }
             if last != max {
-                bounds.push(next(last));
+                toggle(next(last)).ok()?;
             }
         }
-        bounds.sort_unstable();
-        bounds.dedup();
+        toggles.sort_unstable();
+        let (mut bounds, mut maps) = (ArrayVec::<T, { 2 * RULES }>::new(), [0u64; 1 << LEVELS]);
+        for toggle in toggles {
+            let bound = T::try_from(toggle >> RULE_BITS).ok()?;
+            if bounds.last() != Some(&bound) {
+                *maps.get_mut(bounds.len())? = map;
+                bounds.push(bound);
+            }
+            map ^= 1 << (toggle % RULES as u64);
+        }
         let levels = (bounds.len() + 1).next_power_of_two().trailing_zeros() as usize;
         if levels > LEVELS {
             return None;
         }
         let places = 1usize << levels;
+        // Ranks behind the last bound have no values but the largest, which places without a bound hold.
+        maps[bounds.len()..places].fill(map);
         let mut tree = vec![Line([max; N]); places.div_ceil(N)].into_boxed_slice();
-        let mut sorted = bounds.iter();
-        fill(&mut tree, 1, places, &mut sorted);
-        // A range's rule is set in the maps from its first rank on, up to the rank behind its last: a toggle at each,
-        // and a sum without carry over all.
-        let mut maps = vec![0u64; places + 1];
-        for (n, range) in ranges.enumerate() {
-            if let Some((first, last)) = range {
-                let rank = |value: T| bounds.partition_point(|bound| *bound <= value);
-                maps[rank(first)] ^= 1 << n;
-                maps[rank(last) + 1] ^= 1 << n;
-            }
+        for (nth, bound) in (1usize..).zip(bounds) {
+            // Of places in the order of values, every second one is of the lowest level, and so on up.
+            let above = nth.trailing_zeros() + 1;
+            let place = (places >> above) + (nth >> above);
+            tree[place / N].0[place % N] = bound;
         }
-        let mut map = 0;
-        for (rank, at) in maps.iter_mut().enumerate() {
-            // Ranks behind the last bound have no values but the largest, which those places hold.
-            if rank <= bounds.len() {
-                map ^= *at;
-            }
-            *at = map;
-        }
-        maps.truncate(places);
-        maps.extend(std::iter::repeat_n(u64::MAX, extra));
-        Some(Field { levels, places, top: places.min(N), tree, maps: maps.into_boxed_slice() })
+        let mut all = Vec::with_capacity(places + extra);
+        all.extend_from_slice(&maps[..places]);
+        all.extend(std::iter::repeat_n(u64::MAX, extra));
+        Some(Field { levels, places, top: places.min(N), tree, maps: all.into_boxed_slice() })
     }
 
     fn bytes(&self) -> usize {
         size_of_val(&*self.tree) + size_of_val(&*self.maps)
-    }
-}
-
-/// Fills a subtree with what is left of the sorted bounds, in order.
-fn fill<'a, T: Copy + 'a, const N: usize>(
-    tree: &mut [Line<T, N>],
-    place: usize,
-    places: usize,
-    sorted: &mut impl Iterator<Item = &'a T>,
-) {
-    if place < places {
-        fill(tree, 2 * place, places, sorted);
-        if let Some(bound) = sorted.next() {
-            tree[place / N].0[place % N] = *bound;
-        }
-        fill(tree, 2 * place + 1, places, sorted);
     }
 }
