@@ -2,6 +2,8 @@
 //! versions, completions and man pages, ids, closed pipes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,12 +59,17 @@ impl Daemon {
     }
 
     fn start_in(folder: Folder) -> Self {
+        Daemon::start_with(folder, &[])
+    }
+
+    fn start_with(folder: Folder, environment: &[(&str, &str)]) -> Self {
         let child = Command::new(VSWITCH)
             .args(["run", "--config"])
             .arg(folder.0.join("vswitch.toml"))
             .env("VSWITCH__WORKER__COUNT", "0")
             .env("VSWITCH__METRICS__LISTEN", "127.0.0.1:0")
             .env("VSWITCH__OPS__SOCKET", folder.0.join("ops.sock"))
+            .envs(environment.iter().copied())
             .stderr(std::fs::File::create(folder.0.join("log")).unwrap())
             .spawn()
             .unwrap();
@@ -358,4 +365,53 @@ fn check_and_the_log_say_what_a_region_can() {
          vswitch: {file}: Regions[0].Gwlb: missing; true or false\n"
     );
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), expected));
+}
+
+#[test]
+fn the_classifier_uses_the_registers_that_vswitch_simd_names() {
+    use vswitch::classify::Level;
+
+    let folder = Folder::shipped();
+    let run = |command: &str, value: Option<&OsStr>| {
+        let mut vswitch = Command::new(VSWITCH);
+        vswitch.args([command, "--config"]).arg(folder.0.join("vswitch.toml")).env_remove("VSWITCH_SIMD");
+        vswitch.envs(value.map(|value| ("VSWITCH_SIMD", value)));
+        vswitch.output().unwrap()
+    };
+    let line = |level: Level| format!("\n# classifier: {}\n", level.name());
+    let widest = Level::ALL.into_iter().rev().find(|l| l.is_available()).unwrap();
+    assert!(text(&run("check", None).stdout).contains(&line(widest)));
+    for level in Level::ALL {
+        let output = run("check", Some(level.name().as_ref()));
+        if level.is_available() {
+            assert!(text(&output.stdout).contains(&line(level)), "{output:?}");
+        } else {
+            let expected = format!("vswitch: VSWITCH_SIMD = {}: this CPU has not got it\n", level.name());
+            assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), expected));
+        }
+    }
+    for value in [&b"AVX2"[..], b"sse", b"", b"avx2 ", b"\xff"] {
+        let expected = format!("vswitch: VSWITCH_SIMD = {:?}: scalar, avx2 or avx512\n", text(value));
+        for command in ["check", "run"] {
+            let output = run(command, Some(OsStr::from_bytes(value)));
+            assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), expected.clone()), "{command}");
+            assert!(output.stdout.is_empty());
+        }
+        let mut replay = Command::new(VSWITCH);
+        replay.current_dir(&folder.0).args(["replay", "--eni", "eni-a", "--pcap", "none", "--out", "none"]);
+        replay.args(["--inventory", "inventory.json", "--mirror", "mirror.json"]);
+        let output = replay.env("VSWITCH_SIMD", OsStr::from_bytes(value)).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), expected));
+    }
+    // Beside the other errors of the configuration, not instead of them.
+    let mut both = Command::new(VSWITCH);
+    both.args(["check", "--config"]).arg(folder.0.join("vswitch.toml"));
+    let both = both.env("VSWITCH_SIMD", "mmx").env("VSWITCH__WORKER__COUNT", "65").output().unwrap();
+    assert_eq!(text(&both.stderr).lines().count(), 2, "{}", text(&both.stderr));
+}
+
+#[test]
+fn the_log_says_which_registers_the_classifier_uses() {
+    let daemon = Daemon::start_with(Folder::shipped(), &[("VSWITCH_SIMD", "scalar")]);
+    assert!(daemon.log().contains("INFO vswitch::control::daemon: classifier: scalar\n"), "{}", daemon.log());
 }

@@ -2,13 +2,16 @@
 #![cfg(feature = "dpdk")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::HashSet;
+
 use vswitch::classify::rule::{Action, PortRange, Protocol, Rule};
-use vswitch::classify::{Compiled, Key, Keys, Linear, Verdict};
+use vswitch::classify::{Compiled, Key, Keys, Level, Linear, Verdict};
 use vswitch::dpdk::eal::Eal;
 use vswitch::packet::BURST;
 use vswitch::wire::ipv4::{Ports, protocol};
 use vswitch_perf::stage::random::Random;
 use vswitch_perf::stage::rules::{Set, generate};
+use vswitch_perf::stage::trace::{self, Trace};
 use vswitch_perf::stage::{ClassifyOptions, StageOptions, classify, eal, stages};
 use vswitch_perf::sys::acl::{Acl, AclKey, AclKeys, Algorithm, allow_512_bits};
 
@@ -18,6 +21,7 @@ fn with_eal() {
     let eal = eal(0).unwrap();
     allow_512_bits(eal).unwrap();
     colliding_rules_and_keys(eal);
+    generated_rules(eal);
     short_classify(eal);
     short_stages(eal);
 }
@@ -30,16 +34,19 @@ fn colliding_rules_and_keys(eal: &'static Eal) {
         let keys: Vec<Key> = (0..256).map(|_| key(&mut random)).collect();
         let acl = Acl::new(eal, &rules, if case % 2 == 0 { 0 } else { 64 << 20 }).unwrap();
         assert!(acl.bytes() > 0, "{acl:?}");
-        let (linear, compiled) = (Linear::new(&rules), Compiled::new(&rules).unwrap());
+        let (linear, compiled) = (Linear::new(&rules), compiled(&rules));
         let prepared = AclKeys::new(keys.iter().map(|k| AclKey::from(*k)).collect());
         let batch = 1 + random.below(BURST);
         for (n, some) in keys.chunks(batch).enumerate() {
             let mut soa = Keys::default();
             some.iter().for_each(|k| soa.push(*k));
-            let (mut expected, mut ours) = ([Verdict::None; BURST], [Verdict::None; BURST]);
+            let mut expected = [Verdict::None; BURST];
             linear.classify(&soa, &mut expected);
-            compiled.classify(&soa, &mut ours);
-            assert_eq!(expected[..some.len()], ours[..some.len()]);
+            for (level, table) in &compiled {
+                let mut ours = [Verdict::None; BURST];
+                table.classify(&soa, &mut ours);
+                assert_eq!(expected[..some.len()], ours[..some.len()], "{level:?} {rules:?}");
+            }
             let gathered: Vec<AclKey> = some.iter().map(|k| AclKey::from(*k)).collect();
             for algorithm in acl.algorithms() {
                 let (mut first, mut second) = ([0; BURST], [0; BURST]);
@@ -47,8 +54,7 @@ fn colliding_rules_and_keys(eal: &'static Eal) {
                 acl.classify_gathered(algorithm, &gathered, &mut second);
                 assert_eq!(first[..some.len()], second[..some.len()]);
                 for (at, result) in first[..some.len()].iter().enumerate() {
-                    let verdict = if *result == 0 { Verdict::None } else { Verdict::Match((result - 1) as u16) };
-                    assert_eq!(verdict, expected[at], "{} {:?} {rules:?}", algorithm.name(), some[at]);
+                    assert_eq!(verdict(*result), expected[at], "{} {:?} {rules:?}", algorithm.name(), some[at]);
                 }
             }
         }
@@ -57,6 +63,63 @@ fn colliding_rules_and_keys(eal: &'static Eal) {
     assert!(plain.algorithms().any(|a| a == Algorithm::Scalar));
     if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl") {
         assert!(plain.algorithms().any(|a| a == Algorithm::Avx512x32), "512 bits were allowed");
+    }
+}
+
+/// The rules for each level of registers that this CPU has.
+fn compiled(rules: &[Rule]) -> Vec<(Level, Compiled)> {
+    let levels = Level::ALL.into_iter().filter(|level| level.is_available());
+    levels.map(|level| (level, Compiled::with_level(rules, level).unwrap())).collect()
+}
+
+/// What librte_acl's answer means.
+fn verdict(result: u32) -> Verdict {
+    if result == 0 { Verdict::None } else { Verdict::Match((result - 1) as u16) }
+}
+
+/// Larger sets, in the manner of ClassBench, and keys that hit all over them, or miss: batches of 1 to 64, each level of
+/// ours and each algorithm of librte_acl's.
+fn generated_rules(eal: &'static Eal) {
+    for (set, count) in [
+        (Set::MirrorLike, 60),
+        (Set::Acl1, 64),
+        (Set::Acl1, 65),
+        (Set::Acl1, 3000),
+        (Set::Fw1, 1000),
+        (Set::Fw1, 2000),
+        (Set::Ipc1, 500),
+        (Set::Ipc1, 3000),
+    ] {
+        let rules = generate(set, count, 3);
+        let (acl, compiled) = (Acl::new(eal, &rules, 0).unwrap(), compiled(&rules));
+        let keys = [Trace::Hits, Trace::Misses].map(|trace| trace::keys(&rules, trace, 2 * 65 * 32, 4).unwrap());
+        let mut hits = HashSet::new();
+        for mut keys in keys.iter().map(Vec::as_slice) {
+            for batch in (1..=BURST).chain(1..=BURST) {
+                let some;
+                (some, keys) = keys.split_at(batch);
+                let mut soa = Keys::default();
+                some.iter().for_each(|k| soa.push(*k));
+                let theirs: Vec<AclKey> = some.iter().map(|k| AclKey::from(*k)).collect();
+                let mut expected = [0; BURST];
+                for algorithm in acl.algorithms() {
+                    let mut results = [0; BURST];
+                    acl.classify_gathered(algorithm, &theirs, &mut results);
+                    assert!(algorithm == Algorithm::Scalar || results == expected, "{}", algorithm.name());
+                    expected = results;
+                }
+                hits.extend(expected[..batch].iter().copied());
+                for (level, table) in &compiled {
+                    let mut ours = [Verdict::Unknown; BURST];
+                    table.classify(&soa, &mut ours);
+                    for ((key, ours), theirs) in some.iter().zip(ours).zip(expected) {
+                        assert_eq!(ours, verdict(theirs), "{} {count}, {level:?}, {key:?}", set.name());
+                    }
+                }
+            }
+            assert!(keys.is_empty());
+        }
+        assert!(hits.contains(&0) && hits.len() > count * 6 / 10, "{} {count}: {} rules hit", set.name(), hits.len());
     }
 }
 

@@ -1,166 +1,83 @@
-//! The compiled classifier: every field of a rule as a mask-and-compare over arrays, eight rules a step, no branch
-//! inside a step. Layouts for larger sets and wider registers come behind the same interface.
+//! The compiled classifier: a layout for the rules' number and shape, chosen when they are compiled.
 
 use super::Verdict;
-use super::keys::{Keys, PortsAre};
-use super::rule::{PortRange, Rule};
+use super::keys::Keys;
+use super::ranks::{BOUNDS, RULES, Ranks};
+use super::rule::Rule;
+use super::simd::Level;
+use super::trie::Trie;
 use crate::packet::BURST;
-
-/// Rules a step looks at.
-const STEP: usize = 8;
 
 /// More rules than an index can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} rules in one direction of one source; {max} are the most", max = u16::MAX)]
 pub struct TooManyRules(pub usize);
 
-/// Eight rules, field by field. A place without a rule never matches.
-#[derive(Clone, Debug)]
-#[repr(align(64))]
-struct Block {
-    src: [u32; STEP],
-    src_mask: [u32; STEP],
-    dst: [u32; STEP],
-    dst_mask: [u32; STEP],
-    protocol: [u8; STEP],
-    protocol_mask: [u8; STEP],
-    /// First source port, and last less first: one compare after a wrapping subtraction.
-    src_port: [u16; STEP],
-    src_span: [u16; STEP],
-    dst_port: [u16; STEP],
-    dst_span: [u16; STEP],
-    /// Places whose rule asks for ports.
-    asks: u8,
-    /// Places with a rule.
-    used: u8,
-    /// Places with a port range that is upside down: no port is inside.
-    empty: u8,
-}
-
-impl Default for Block {
-    fn default() -> Self {
-        Block {
-            src: [0; STEP],
-            src_mask: [0; STEP],
-            dst: [0; STEP],
-            dst_mask: [0; STEP],
-            protocol: [0; STEP],
-            protocol_mask: [0; STEP],
-            src_port: [0; STEP],
-            src_span: [0; STEP],
-            dst_port: [0; STEP],
-            dst_span: [0; STEP],
-            asks: 0,
-            used: 0,
-            empty: 0,
-        }
-    }
-}
-
-impl Block {
-    fn set(&mut self, at: usize, rule: &Rule) {
-        self.src[at] = rule.src.network().to_bits();
-        self.src_mask[at] = rule.src.netmask().to_bits();
-        self.dst[at] = rule.dst.network().to_bits();
-        self.dst_mask[at] = rule.dst.netmask().to_bits();
-        (self.protocol[at], self.protocol_mask[at]) = rule.protocol.number().map_or((0, 0), |p| (p, u8::MAX));
-        (self.src_port[at], self.src_span[at]) = span(rule.src_ports);
-        (self.dst_port[at], self.dst_span[at]) = span(rule.dst_ports);
-        self.used |= 1 << at;
-        if rule.src_ports.is_some() || rule.dst_ports.is_some() {
-            self.asks |= 1 << at;
-        }
-        let upside_down = |range: Option<PortRange>| range.is_some_and(|r| r.first > r.last);
-        if upside_down(rule.src_ports) || upside_down(rule.dst_ports) {
-            self.empty |= 1 << at;
-        }
-    }
-
-    /// Places whose addresses and protocol match.
-    #[inline]
-    fn match_fields(&self, src: u32, dst: u32, protocol: u8) -> u8 {
-        let mut places = 0;
-        for at in 0..STEP {
-            let differs = (src & self.src_mask[at]) ^ self.src[at]
-                | (dst & self.dst_mask[at]) ^ self.dst[at]
-                | u32::from((protocol & self.protocol_mask[at]) ^ self.protocol[at]);
-            places |= u8::from(differs == 0) << at;
-        }
-        places & self.used
-    }
-
-    /// Places whose port ranges hold these ports.
-    #[inline]
-    fn match_ports(&self, src: u16, dst: u16) -> u8 {
-        let mut places = 0;
-        for at in 0..STEP {
-            let inside = (src.wrapping_sub(self.src_port[at]) <= self.src_span[at])
-                & (dst.wrapping_sub(self.dst_port[at]) <= self.dst_span[at]);
-            places |= u8::from(inside) << at;
-        }
-        places & !self.empty
-    }
-}
-
-/// First port and distance to the last; a range that is upside down is for [`Block::set`] to mark.
-fn span(range: Option<PortRange>) -> (u16, u16) {
-    range.map_or((0, u16::MAX), |r| (r.first, r.last.saturating_sub(r.first)))
-}
-
 /// Rules in search order, compiled.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    blocks: Box<[Block]>,
+    layout: Layout,
     rules: usize,
 }
 
+#[derive(Clone, Debug)]
+enum Layout {
+    Ranks(Box<Ranks>),
+    Trie(Trie),
+}
+
 impl Compiled {
-    /// Compiles rules in search order.
+    /// Compiles rules in search order, for this CPU.
     ///
     /// # Errors
     /// [`TooManyRules`] above 65,535.
     pub fn new(rules: &[Rule]) -> Result<Self, TooManyRules> {
+        Self::with_level(rules, Level::chosen())
+    }
+
+    /// The same for another width of registers; one that the CPU lacks is [`Level::Scalar`].
+    ///
+    /// # Errors
+    /// As above.
+    pub fn with_level(rules: &[Rule], level: Level) -> Result<Self, TooManyRules> {
         if rules.len() > usize::from(u16::MAX) {
             return Err(TooManyRules(rules.len()));
         }
-        let mut blocks = vec![Block::default(); rules.len().div_ceil(STEP)];
-        for (index, rule) in rules.iter().enumerate() {
-            blocks[index / STEP].set(index % STEP, rule);
-        }
-        Ok(Compiled { blocks: blocks.into_boxed_slice(), rules: rules.len() })
+        let level = if level.is_available() { level } else { Level::Scalar };
+        let layout = match Ranks::new(rules, level) {
+            Some(ranks) => Layout::Ranks(Box::new(ranks)),
+            None => Layout::Trie(Trie::with_level(rules, level)),
+        };
+        Ok(Compiled { layout, rules: rules.len() })
     }
 
     /// Judges each key of a batch; verdicts behind the last key are left alone.
+    #[inline]
     pub fn classify(&self, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
-        for (at, verdict) in verdicts.iter_mut().enumerate().take(keys.len()) {
-            *verdict = self.judge(keys, at);
+        match &self.layout {
+            Layout::Ranks(ranks) => ranks.classify(keys, verdicts),
+            Layout::Trie(trie) => trie.classify(keys, verdicts),
         }
     }
 
-    #[inline]
-    fn judge(&self, keys: &Keys, at: usize) -> Verdict {
-        let (src, dst, protocol) = (keys.src[at], keys.dst[at], keys.protocol[at]);
-        let (src_port, dst_port) = ((keys.ports[at] >> 16) as u16, keys.ports[at] as u16);
-        for (index, block) in self.blocks.iter().enumerate() {
-            let fields = block.match_fields(src, dst, protocol);
-            if fields == 0 {
-                continue;
+    /// Which layout was chosen, and why.
+    #[must_use]
+    pub fn layout(&self) -> String {
+        match &self.layout {
+            Layout::Ranks(ranks) => {
+                let [src, dst, src_port, dst_port] = ranks.levels();
+                format!(
+                    "ranks: {} rules are at most {RULES}; trees of {src}, {dst}, {src_port} and {dst_port} levels",
+                    self.rules
+                )
             }
-            let found = match keys.ports_are[at] {
-                PortsAre::Known => fields & block.match_ports(src_port, dst_port),
-                PortsAre::Absent => fields & !block.asks,
-                PortsAre::Unknown => fields,
-            };
-            if found == 0 {
-                continue;
+            Layout::Trie(trie) if self.rules > RULES => {
+                format!("trie: {} rules are more than {RULES}; {}", self.rules, trie.describe())
             }
-            let first = found.trailing_zeros() as usize;
-            if keys.ports_are[at] == PortsAre::Unknown && block.asks >> first & 1 == 1 {
-                return Verdict::Unknown;
+            Layout::Trie(trie) => {
+                format!("trie: {} rules with more than {BOUNDS} bounds in a field; {}", self.rules, trie.describe())
             }
-            return Verdict::Match((index * STEP + first) as u16);
         }
-        Verdict::None
     }
 
     /// Number of rules.
@@ -178,6 +95,9 @@ impl Compiled {
     /// Bytes of the compiled form.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.blocks)
+        match &self.layout {
+            Layout::Ranks(ranks) => ranks.bytes(),
+            Layout::Trie(trie) => trie.bytes(),
+        }
     }
 }

@@ -28,7 +28,9 @@ impl Linear {
         }
     }
 
-    fn judge(&self, key: &Key) -> Verdict {
+    /// Judges one key. Ports are those of TCP or UDP, see [`Keys::push`].
+    #[must_use]
+    pub fn judge(&self, key: &Key) -> Verdict {
         for (index, rule) in self.rules.iter().enumerate() {
             let addresses =
                 rule.src.contains(&Ipv4Addr::from_bits(key.src)) && rule.dst.contains(&Ipv4Addr::from_bits(key.dst));

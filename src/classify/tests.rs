@@ -1,11 +1,9 @@
-//! Table tests of the rules' semantics, and the twins compared over rule sets and packets drawn to collide.
+//! Table tests of the rules' semantics.
 #![allow(clippy::unwrap_used)]
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use proptest::collection::vec;
-use proptest::prelude::{ProptestConfig, Strategy, prop_oneof, proptest};
 
 use super::rule::{Action, PortRange, Protocol, Rule};
 use super::{Compiled, Key, Keys, Linear, Verdict};
@@ -192,82 +190,4 @@ fn the_last_index_of_the_largest_rule_set_matches() {
     assert_eq!(Compiled::new(&rules).unwrap().len(), 65_535);
     rules.push(any(Protocol::All, None));
     assert!(Compiled::new(&rules).is_err());
-}
-
-/// Takes a number below `bound` off the low end of `word`, so that one drawn word decodes into all fields of a value.
-fn pick(word: &mut u64, bound: usize) -> usize {
-    let picked = *word % bound as u64;
-    *word /= bound as u64;
-    picked as usize
-}
-
-/// Addresses at the edges of the prefixes of [`drawn_net`].
-const ADDRESSES: [u32; 10] = [
-    0,
-    0x0a00_0000,
-    0x0a00_0001,
-    0x0a00_00ff,
-    0x0a00_0100,
-    0x0a01_0000,
-    0x7fff_ffff,
-    0x8000_0000,
-    0xffff_fffe,
-    0xffff_ffff,
-];
-const PREFIXES: [u8; 8] = [0, 1, 8, 16, 24, 30, 31, 32];
-const PORTS: [u16; 10] = [0, 1, 53, 79, 80, 81, 1024, 32_768, 65_534, 65_535];
-const PROTOCOLS: [Protocol; 4] = [Protocol::All, Protocol::Icmp, Protocol::Tcp, Protocol::Udp];
-const NUMBERS: [u8; 6] = [TCP, UDP, ICMP, 0, 255, 7];
-
-fn drawn_net(word: &mut u64) -> Ipv4Net {
-    let address = Ipv4Addr::from(ADDRESSES[pick(word, ADDRESSES.len())]);
-    Ipv4Net::new(address, PREFIXES[pick(word, PREFIXES.len())]).unwrap()
-}
-
-fn drawn_range(word: &mut u64) -> Option<PortRange> {
-    let range = PortRange { first: PORTS[pick(word, PORTS.len())], last: PORTS[pick(word, PORTS.len())] };
-    (pick(word, 2) == 1).then_some(range)
-}
-
-fn drawn_rule(mut word: u64) -> Rule {
-    let word = &mut word;
-    let protocol = PROTOCOLS[pick(word, PROTOCOLS.len())];
-    let (src_ports, dst_ports) = (drawn_range(word), drawn_range(word));
-    let (src, dst) = (drawn_net(word), drawn_net(word));
-    let action = [Action::Accept, Action::Drop][pick(word, 2)];
-    Rule { src, dst, protocol, src_ports, dst_ports, action }
-}
-
-fn drawn_key(mut word: u64) -> Key {
-    let word = &mut word;
-    let protocol = NUMBERS[pick(word, NUMBERS.len())];
-    let known = Ports::Known(PORTS[pick(word, PORTS.len())], PORTS[pick(word, PORTS.len())]);
-    // Also what no parser yields: ports of other protocols, TCP without.
-    let ports = [known, known, Ports::Unknown, Ports::None][pick(word, 4)];
-    let (src, dst) = (ADDRESSES[pick(word, ADDRESSES.len())], ADDRESSES[pick(word, ADDRESSES.len())]);
-    Key { src, dst, protocol, ports }
-}
-
-/// Mostly short rule sets, some over several blocks, with duplicates.
-fn rule_words() -> impl Strategy<Value = Vec<u64>> {
-    (prop_oneof![12 => vec(proptest::num::u64::ANY, 0..=6), 2 => vec(proptest::num::u64::ANY, 14..=18), 1 => vec(proptest::num::u64::ANY, 19..=70)], 0..3usize)
-        .prop_map(|(mut words, copies)| {
-            words.extend_from_within(..copies.min(words.len()));
-            words
-        })
-}
-
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100_000)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
-
-    #[test]
-    fn twins_agree(rules in rule_words(), packets in prop_oneof![3 => vec(proptest::num::u64::ANY, 1..=6), 1 => vec(proptest::num::u64::ANY, 1..=64)]) {
-        let rules: Vec<Rule> = rules.into_iter().map(drawn_rule).collect();
-        let packets: Vec<Key> = packets.into_iter().map(drawn_key).collect();
-        verdicts(&rules, &packets);
-    }
 }

@@ -12,21 +12,27 @@ use super::ops;
 use super::regions;
 use super::signals::{self, Signals};
 use super::switch::Switch;
+use crate::classify::Level;
 use crate::metrics::server;
 use crate::terminal;
 
 /// Why the daemon did not come up, or did not end well: a sentence each.
 pub type Failure = Vec<String>;
 
-/// Reads the configuration file and the environment's overrides.
+/// Reads the configuration file and the environment: its overrides, and which registers the classifier may use.
 ///
 /// # Errors
 /// Every problem found.
-pub fn configuration(path: &Path) -> Result<Config, Failure> {
+pub fn configuration(path: &Path) -> Result<(Config, Level), Failure> {
     // What is not UTF-8 is not ours, or is complained about as a value.
     let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
     let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-    Config::load(path, environment).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    let config = Config::load(path, environment);
+    let config = config.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>());
+    match (config, Level::from_environment()) {
+        (Ok(config), Ok(level)) => Ok((config, level)),
+        (config, level) => Err(config.err().into_iter().flatten().chain(level.err()).collect()),
+    }
 }
 
 /// Prints the effective configuration after checking it and the files it names.
@@ -34,11 +40,12 @@ pub fn configuration(path: &Path) -> Result<Config, Failure> {
 /// # Errors
 /// Every problem found.
 pub fn check(path: &Path) -> Result<(), Failure> {
-    let config = configuration(path)?;
+    let (config, level) = configuration(path)?;
     let model = super::load_model(&config.files.inventory, &config.files.mirror, &config)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let text = toml::to_string(&config).map_err(|e| vec![e.to_string()])?;
-    terminal::print(&format!("# {}\n{text}", regions::describe(&model.region)))
+    let region = regions::describe(&model.region);
+    terminal::print(&format!("# {region}\n# classifier: {}\n{text}", level.name()))
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -46,8 +53,9 @@ pub fn check(path: &Path) -> Result<(), Failure> {
 /// # Errors
 /// What kept it from coming up.
 pub fn run(path: &Path) -> Result<(), Failure> {
-    let config = configuration(path)?;
+    let (config, level) = configuration(path)?;
     log_to_stderr(&config.log.level)?;
+    info!("classifier: {}", level.name());
     let signals = signals::listen().map_err(|e| vec![e])?;
     let fabric = fabric(&config).map_err(|e| vec![e])?;
     let switch = Arc::new(Switch::new(config, fabric));

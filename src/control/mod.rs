@@ -6,6 +6,10 @@ mod across;
 pub(crate) mod answers;
 mod broken;
 pub mod compile;
+#[cfg(test)]
+mod compile_changes_tests;
+#[cfg(test)]
+mod compile_tests;
 pub mod config;
 pub mod daemon;
 mod duplicates;
@@ -30,9 +34,11 @@ pub mod regions;
 pub mod registry;
 mod sessions;
 pub mod signals;
+mod sources;
 pub mod switch;
 #[cfg(test)]
 mod switch_tests;
+pub mod tables;
 
 #[cfg(test)]
 mod tests;

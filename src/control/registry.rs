@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::control::model::EniSpec;
+use crate::control::tables::Tables;
 use crate::metrics::counters::{EniCounters, PerWorker, RowCounters};
 use crate::metrics::laws::Totals;
 use crate::mirror::bandwidth::Bucket;
@@ -35,12 +36,12 @@ impl BucketOwner {
 const AFTERMATH: Duration = Duration::from_secs(10);
 
 /// Who sends copies to whom.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CopyPair {
-    /// The VPC's id.
-    pub vpc: Arc<str>,
     /// The source's primary address << 32 | the target's.
     pub addresses: u64,
+    /// The VPC's id.
+    pub vpc: Arc<str>,
     /// The target's id.
     pub target: Arc<str>,
 }
@@ -57,9 +58,7 @@ pub struct CopyPairs {
 impl CopyPairs {
     /// The pairs of a new configuration.
     pub fn change(&mut self, live: HashSet<CopyPair>, now: Instant) {
-        for pair in self.live.drain() {
-            self.retired.insert(pair, now);
-        }
+        self.retired.extend(self.live.drain().filter(|pair| !live.contains(pair)).map(|pair| (pair, now)));
         self.retired.retain(|pair, since| !live.contains(pair) && now.duration_since(*since) < AFTERMATH);
         self.live = live;
     }
@@ -70,9 +69,14 @@ impl CopyPairs {
         CopyPairs { live: self.live.clone(), retired: self.retired.keys().map(|pair| (pair.clone(), now)).collect() }
     }
 
-    /// All pairs whose copies may be complained about, the present ones last.
-    pub fn iter(&self) -> impl Iterator<Item = &CopyPair> {
-        self.retired.keys().chain(&self.live)
+    /// All pairs whose copies may be complained about: those that were retired first, then later ones, then the present
+    /// ones.
+    pub fn in_order(&self) -> impl Iterator<Item = &CopyPair> {
+        let mut retired: Vec<_> = self.retired.iter().map(|(pair, since)| (since, pair)).collect();
+        let mut live: Vec<_> = self.live.iter().collect();
+        retired.sort_unstable();
+        live.sort_unstable();
+        retired.into_iter().map(|(_, pair)| pair).chain(live)
     }
 }
 
@@ -145,6 +149,7 @@ impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
     /// Frees the slots of all owners but those that `keep` names; returns the counters of those that went.
     pub fn retain(&mut self, keep: impl Fn(&K) -> bool) -> Vec<Arc<PerWorker<T>>> {
         let (free, mut gone) = (&mut self.free, Vec::new());
+        let before = free.len();
         self.owners.retain(|owner, slot| {
             let kept = keep(owner);
             if !kept {
@@ -153,6 +158,8 @@ impl<K: Eq + Hash + Clone, T: Default> Slots<K, PerWorker<T>> {
             }
             kept
         });
+        // Whoever comes next gets the same slot, whatever the order in the map is.
+        free[before..].sort_unstable();
         gone
     }
 
@@ -197,6 +204,8 @@ pub struct Registry {
     pub buckets: HashMap<BucketOwner, (usize, Arc<Bucket>)>,
     /// Who sends copies to whom, or did a moment ago.
     pub copy_pairs: CopyPairs,
+    /// Rule tables of the last snapshot.
+    pub tables: Arc<Tables>,
     /// Counts for packets that outlive their ENI.
     pub departed: Arc<EniCounters>,
     /// Counts for copies that outlive their session.
@@ -221,6 +230,7 @@ impl Registry {
             placement: HashMap::new(),
             buckets: HashMap::new(),
             copy_pairs: CopyPairs::default(),
+            tables: Arc::default(),
             departed: Arc::new(EniCounters::new(workers)),
             departed_rows: Arc::new(RowCounters::new(workers)),
             leaving: Vec::new(),
@@ -262,6 +272,7 @@ impl Registry {
             rows: self.rows.detached(),
             placement: self.placement.clone(),
             copy_pairs: self.copy_pairs.lasting(),
+            tables: self.tables.clone(),
             version: self.version.saturating_sub(1),
             ..Registry::new(self.workers)
         }
@@ -280,13 +291,23 @@ mod tests {
         pairs.change(HashSet::from([pair.clone()]), at(0));
         for seconds in [100, 105, 109] {
             pairs.change(HashSet::new(), at(seconds));
-            assert_eq!(pairs.iter().collect::<Vec<_>>(), [&pair], "retired at 100");
+            assert_eq!(pairs.in_order().collect::<Vec<_>>(), [&pair], "retired at 100");
         }
         pairs.change(HashSet::new(), at(110));
-        assert_eq!(pairs.iter().count(), 0);
+        assert_eq!(pairs.in_order().count(), 0);
         pairs.change(HashSet::from([pair.clone()]), at(111));
         pairs.change(HashSet::new(), at(112));
         pairs.change(HashSet::from([pair]), at(113));
-        assert_eq!(pairs.iter().count(), 1, "present again, once");
+        assert_eq!(pairs.in_order().count(), 1, "present again, once");
+    }
+
+    #[test]
+    fn of_pairs_with_the_same_addresses_the_one_that_was_retired_last_comes_last() {
+        let (mut pairs, began) = (CopyPairs::default(), Instant::now());
+        let pair = |n: u64| CopyPair { vpc: "vpc-1".into(), addresses: 7, target: format!("eni-{}", 9 - n).into() };
+        for n in 0..8 {
+            pairs.change(HashSet::from([pair(n)]), began + Duration::from_secs(n));
+        }
+        assert_eq!(pairs.in_order().cloned().collect::<Vec<_>>(), (0..8).map(pair).collect::<Vec<_>>());
     }
 }

@@ -26,47 +26,49 @@ pub(super) fn mirror<E: Env>(
     };
     let direction = copies.direction();
     let d = direction.index();
-    let mut keys = Keys::default();
-    let mut lane_of = [0u8; BURST];
-    let mut asked = 0;
+    let mut asked = lanes;
     for lane in lanes {
         if let Some(reason) = never_mirrored(snapshot, direction, &burst.headers[lane]) {
             exclude(env, source, direction, lane, reason);
-            continue;
+            asked.remove(lane);
         }
-        keys.push(key(&burst.headers[lane]));
-        lane_of[asked] = lane as u8;
-        asked += 1;
     }
+    let mut keys = Keys::default();
+    keys.gather(asked.map(|lane| &burst.headers[lane].ip));
     let mut verdicts = [Match::None; BURST];
     mirror.tables[d].classifier.classify(&keys, &mut verdicts);
-    let block = source.counters.of(env.worker());
-    block.seen[d].add(asked as u64);
-    for (verdict, lane) in verdicts[..asked].iter().zip(lane_of) {
-        let lane = usize::from(lane);
+    // Added up here: a counter that is written for each packet waits for itself.
+    let (mut matched, mut unmatched, mut refused, mut orphans) = (0, 0, 0, 0);
+    for (verdict, lane) in verdicts.iter().zip(asked) {
         match *verdict {
             Match::None => {
-                block.unmatched[d].add(1);
+                unmatched += 1;
                 env.trace(lane, Verdict::Unmatched(direction));
             }
             Match::Unknown => {
-                block.excluded[d].add(Reason::FragmentOrphan, 1);
+                orphans += 1;
                 env.trace(lane, Verdict::Excluded(direction, Reason::FragmentOrphan));
             }
             Match::Match(rule) => match mirror.tables[d].outcomes.get(usize::from(rule)) {
                 Some(Outcome::Mirror(index)) => {
-                    block.matched[d].add(1);
+                    matched += 1;
                     if let Some(row) = mirror.rows.get(usize::from(*index)) {
                         copy(env, source, (row, *index, rule), lane, burst, copies);
                     }
                 }
                 _ => {
-                    block.refused[d].add(1);
+                    refused += 1;
                     env.trace(lane, Verdict::Refused { source: source.slot, direction, rule });
                 }
             },
         }
     }
+    let block = source.counters.of(env.worker());
+    block.seen[d].add(u64::from(asked.count()));
+    block.matched[d].add(matched);
+    block.unmatched[d].add(unmatched);
+    block.refused[d].add(refused);
+    block.excluded[d].add(Reason::FragmentOrphan, orphans);
 }
 
 /// Counts a packet of a source that is never mirrored; ENIs without a session count nothing.

@@ -58,6 +58,6 @@ pub struct MirrorTable {
 pub struct MirrorSource {
     /// Its sessions, in session priority order.
     pub rows: Box<[MirrorRow]>,
-    /// Rules by direction: outbound, inbound.
-    pub tables: [MirrorTable; 2],
+    /// Rules by direction: outbound, inbound. Shared with other sources whose sessions have the same filters.
+    pub tables: [Arc<MirrorTable>; 2],
 }

@@ -20,6 +20,7 @@ mod verdicts;
 
 use std::io::Write;
 
+use crate::classify::Level;
 pub use crate::cli::ReplayArgs as Args;
 use crate::control::compile::compile;
 use crate::control::config::Config;
@@ -51,6 +52,7 @@ pub struct Summary {
 /// # Errors
 /// Every problem found, a sentence each.
 pub fn main(args: &Args) -> Result<(), Vec<String>> {
+    Level::from_environment().map_err(|e| vec![e])?;
     let config = config(args);
     let model = crate::control::load_model(&args.inventory, &args.mirror, &config)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;

@@ -106,6 +106,14 @@ impl Ipv4 {
         }
     }
 
+    /// The same for tables: 0 there are none, 1 they are known, 2 they are not; source port in the upper half,
+    /// destination port in the lower.
+    #[inline]
+    #[must_use]
+    pub const fn ports_form(&self) -> (u8, u32) {
+        (self.ports_are as u8, self.port_pair)
+    }
+
     /// Sets the ports of a fragment to what is known of them; a protocol without ports has none whatever is said.
     pub const fn learn(&mut self, ports: Option<(u16, u16)>) {
         (self.port_pair, self.ports_are) = match ports {

@@ -108,7 +108,13 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    fn push(
+    /// Says what comes next.
+    pub(super) fn tell(&mut self, what: &str) {
+        (self.progress)(what);
+    }
+
+    /// Adds what was measured; `verified` things were looked at, and `verdict` says whether they were right.
+    pub(super) fn push(
         &mut self,
         name: &str,
         labels: &[(&str, String)],

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use vswitch::classify::rule::Rule;
-use vswitch::classify::{Compiled, Key, Keys, Verdict};
+use vswitch::classify::{Compiled, Key, Keys, Level, Trie, Verdict};
 use vswitch::packet::BURST;
 use vswitch::packet::headers::{Headers, parse};
 
@@ -113,22 +113,47 @@ impl Layout for Compiled {
     }
 }
 
+impl Layout for Trie {
+    fn compile(rules: &[Rule]) -> Result<Self, String> {
+        Ok(Trie::new(rules))
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Trie>() + Trie::bytes(self)
+    }
+
+    #[inline]
+    fn classify(&self, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
+        Trie::classify(self, keys, verdicts);
+    }
+}
+
 /// Ours, in all layouts and register widths; `vswitch` is what the switch itself uses.
 ///
 /// # Errors
 /// A sentence.
 pub(super) fn ours(rules: &[Rule]) -> Result<Vec<Box<dyn Contestant>>, String> {
-    Ok(vec![Box::new(Ours::<Compiled>::new("vswitch", rules)?)])
+    let mut ours: Vec<Box<dyn Contestant>> = vec![Box::new(Ours::<Compiled>::new("vswitch".to_owned(), rules)?)];
+    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+        let name = format!("vswitch/{}", level.name());
+        let (began, layout) = (Instant::now(), Compiled::with_level(rules, level).map_err(|e| e.to_string())?);
+        ours.push(Box::new(Ours { name, layout, build: began.elapsed() }));
+    }
+    // Where the switch prefers ranks, the trie shows why.
+    if rules.len() <= 64 {
+        ours.push(Box::new(Ours::<Trie>::new("vswitch/trie".to_owned(), rules)?));
+    }
+    Ok(ours)
 }
 
 struct Ours<L> {
-    name: &'static str,
+    name: String,
     layout: L,
     build: Duration,
 }
 
 impl<L: Layout> Ours<L> {
-    fn new(name: &'static str, rules: &[Rule]) -> Result<Self, String> {
+    fn new(name: String, rules: &[Rule]) -> Result<Self, String> {
         let began = Instant::now();
         let layout = L::compile(rules)?;
         Ok(Ours { name, layout, build: began.elapsed() })
@@ -137,7 +162,7 @@ impl<L: Layout> Ours<L> {
 
 impl<L: Layout + 'static> Contestant for Ours<L> {
     fn name(&self) -> &str {
-        self.name
+        &self.name
     }
 
     fn cost(&self) -> (Duration, usize) {
@@ -175,8 +200,7 @@ impl<L: Layout> OursGathered<'_, L> {
             }
             Input::Headers => {
                 for some in self.material.headers[range].chunks(self.batch) {
-                    keys.clear();
-                    some.iter().for_each(|headers| keys.push(key(headers)));
+                    keys.gather(some.iter().map(|headers| &headers.ip));
                     self.layout.classify(&keys, &mut verdicts);
                     keep(&verdicts[..some.len()]);
                 }
@@ -185,8 +209,7 @@ impl<L: Layout> OursGathered<'_, L> {
                 let mut headers = [Headers::default(); BURST];
                 for some in self.material.frames[range].chunks(self.batch) {
                     parse_all(some, &mut headers);
-                    keys.clear();
-                    headers[..some.len()].iter().for_each(|headers| keys.push(key(headers)));
+                    keys.gather(headers[..some.len()].iter().map(|headers| &headers.ip));
                     self.layout.classify(&keys, &mut verdicts);
                     keep(&verdicts[..some.len()]);
                 }

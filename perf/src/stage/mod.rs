@@ -1,11 +1,14 @@
-//! Stages of the packet's way one by one, in TSC cycles a packet, and the classifier beside librte_acl.
+//! Stages of the packet's way one by one, in TSC cycles a packet, what compiling takes, and the classifier beside
+//! librte_acl.
 //!
-//! Both run in the thread that started EAL, and need nothing else of the machine.
+//! All run in the thread that started EAL, and need nothing else of the machine.
 
 mod bench;
 mod classify;
+mod compile;
 mod contest;
 mod frames;
+mod host;
 mod null;
 pub mod random;
 pub mod rules;

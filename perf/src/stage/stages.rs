@@ -1,4 +1,4 @@
-//! The stages, in the order of a packet's way.
+//! The stages, in the order of a packet's way, and behind them what a change of the configuration takes.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -17,6 +17,7 @@ use vswitch::wire::{IpMtu, Mac, hash};
 
 use super::BURST_SIZE;
 use super::bench::{Bench, StageOptions};
+use super::compile::compiling;
 use super::contest::key;
 use super::frames::{Bufs, Frames, Warmth};
 use super::null::NullEnv;
@@ -53,6 +54,7 @@ pub fn stages(
     encapsulating(&mut bench, &world, &mut frames)?;
     buffers(&mut bench, eal, &name, &frames)?;
     whole(&mut bench, &mut frames)?;
+    compiling(&mut bench)?;
     Ok(bench.points)
 }
 
