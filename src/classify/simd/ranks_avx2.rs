@@ -8,12 +8,18 @@ use crate::classify::keys::{Keys, Kind};
 use crate::classify::ranks::Ranks;
 use crate::packet::BURST;
 
+/// Keys up to which one by one is quicker.
+const FEW: usize = 3;
+
 /// First matches.
 ///
 /// # Safety
 /// The CPU has the features.
 #[target_feature(enable = "avx2,bmi1")]
 pub(super) unsafe fn classify(table: &Ranks, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
+    if keys.len <= FEW {
+        return super::ranks::classify(table, keys, verdicts);
+    }
     let mut found = Found::NONE;
     for at in (0..keys.len.min(BURST)).step_by(8) {
         // SAFETY: 8 values from a multiple of 8 below 64, in arrays of 64.
