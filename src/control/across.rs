@@ -7,12 +7,15 @@ use super::model::{Model, Target};
 use super::objects::limit;
 use super::raw::Sink;
 use super::sessions::Draft;
+use super::tables::rules_of;
+use crate::packet::Direction;
 
 /// Checks all sessions together.
 pub(super) fn across(sink: &Sink, config: &Config, model: &Model, drafts: &[Draft]) {
     priorities(sink, config, model, drafts);
     sources(sink, config, model, drafts);
     quotas(sink, config, model, drafts);
+    rules(sink, model, drafts);
 }
 
 /// The account that a session belongs to: its sources', or else its target's. `None` when a broken field hides it.
@@ -103,6 +106,27 @@ fn quotas(sink: &Sink, config: &Config, model: &Model, drafts: &[Draft]) {
             };
             let text = format!("target {id} has more than {quota} sources, the quota");
             sink.report(format!("{}.TrafficMirrorTargetId", draft.path), None, text);
+        }
+    }
+}
+
+/// All rules of a source in a direction are one table, in which each has an index.
+fn rules(sink: &Sink, model: &Model, drafts: &[Draft]) {
+    let most = usize::from(u16::MAX);
+    let mut per_source: HashMap<usize, [usize; 2]> = HashMap::new();
+    for draft in drafts.iter().filter(|draft| draft.enabled) {
+        let Some(filter) = draft.filter.map(|at| &model.filters[at]) else { continue };
+        for source in &draft.sources {
+            let counts = per_source.entry(*source).or_default();
+            for (direction, count) in Direction::ALL.into_iter().zip(counts) {
+                let before = *count;
+                *count += rules_of(filter, direction).len();
+                if before <= most && *count > most {
+                    let eni = &model.enis[*source].id;
+                    let text = format!("ENI {eni} has {count} {direction} rules in all; {most} are the most");
+                    sink.report(format!("{}.TrafficMirrorSourceIds", draft.path), None, text);
+                }
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::fabric::PortView;
 use super::model::{EniSpec, Filter, FilterRule, Session, Target};
 use super::operations::{ExplainQuery, Operations};
+use super::sources::by_source;
 use super::switch::{State, Switch};
 use crate::classify::rule::{Action, PortRange, Protocol};
 use crate::metrics::laws;
@@ -22,10 +23,12 @@ impl Operations for Switch {
     fn enis(&self) -> Value {
         let state = self.state.lock();
         let counters: BTreeMap<_, _> = state.registry.enis.iter().collect();
-        let list = state.model.enis.iter().map(|spec| {
+        let sources = by_source(&state.model);
+        let list = state.model.enis.iter().zip(&sources).map(|(spec, sessions)| {
             let port = self.fabric.port(&spec.id).unwrap_or_default();
             let mut value = eni(spec, &port);
             value["worker"] = json!(state.registry.placement.get(&spec.id));
+            value["classifier"] = classifier(&state, sessions);
             if let Some(slot) = counters.get(&spec.id) {
                 let c = &slot.counters;
                 value["rx_packets"] = json!(c.sum(|b| b.rx_packets.get()));
@@ -159,6 +162,19 @@ fn eni(spec: &EniSpec, port: &PortView) -> Value {
         "connections": port.connections,
         "qemu": port.qemu,
     })
+}
+
+/// How a mirror source's rules of each direction are compiled; nothing for others.
+fn classifier(state: &State, sessions: &[&Session]) -> Value {
+    if sessions.is_empty() {
+        return Value::Null;
+    }
+    let of = |direction: Direction| {
+        let table = &state.registry.tables.of(&state.model, sessions, direction)?.classifier;
+        let about = json!({ "layout": table.layout(), "rules": table.len(), "bytes": table.bytes() });
+        Some((direction.to_string(), about))
+    };
+    Value::Object(Direction::ALL.into_iter().filter_map(of).collect())
 }
 
 fn filter(filter: &Filter) -> Value {

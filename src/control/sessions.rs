@@ -41,8 +41,8 @@ pub(super) struct Draft {
     /// Sources are listed, and each is known.
     pub(super) sources_known: bool,
     pub(super) target: Option<Target>,
+    pub(super) enabled: bool,
     name: String,
-    enabled: bool,
     locked: bool,
     packet_length: Option<u16>,
     vni: Option<u32>,

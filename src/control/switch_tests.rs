@@ -6,10 +6,37 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::fabric::NoFabric;
+use super::operations::Operations;
 use super::switch::Switch;
 
 const INVENTORY: &str = include_str!("../../conf/inventory.json");
 const MIRROR: &str = include_str!("../../conf/mirror.json");
+
+#[test]
+fn a_source_says_how_its_rules_are_compiled() {
+    let config = Config::default();
+    let files = (("inventory", INVENTORY), ("mirror", MIRROR));
+    let mut model = super::model_from_json(files.0, files.1, &config).unwrap();
+    let rules = &mut model.filters[0].egress;
+    let more = (0..70u8).map(|n| {
+        let mut rule = rules[0].clone();
+        rule.rule.src = ipnet::Ipv4Net::from(std::net::Ipv4Addr::new(10, 1, 1, n));
+        rule
+    });
+    rules.extend(more.collect::<Vec<_>>());
+    let switch = Switch::new(config, Box::new(NoFabric::default()));
+    switch.apply(model).unwrap();
+    let enis = switch.enis();
+    assert_eq!(enis[1]["classifier"], serde_json::Value::Null, "no source");
+    let about = &enis[0]["classifier"];
+    for (direction, rules, layout) in
+        [("inbound", 3, "ranks: 3 rules are at most 64;"), ("outbound", 73, "trie: 73 rules are more than 64;")]
+    {
+        assert_eq!(about[direction]["rules"], rules);
+        assert!(about[direction]["layout"].as_str().unwrap().starts_with(layout), "{about}");
+        assert!(about[direction]["bytes"].as_u64().unwrap() > 100, "{about}");
+    }
+}
 
 /// The first reload reads a slow file (a FIFO) while a second one comes, for files that are newer by then.
 #[test]

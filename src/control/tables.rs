@@ -46,6 +46,19 @@ impl Tables {
     pub fn iter(&self) -> impl Iterator<Item = &Arc<MirrorTable>> {
         self.tables.values()
     }
+
+    /// The table of sessions that are in session priority order, in the model that these tables are of.
+    pub(super) fn of(&self, model: &Model, sessions: &[&Session], direction: Direction) -> Option<&MirrorTable> {
+        let version = |s: &&Session| Some(self.lists.get(&model.filters[s.filter].id)?[direction.index()].version);
+        let versions: Option<Vec<u64>> = sessions.iter().map(version).collect();
+        self.tables.get(&*name(versions?)).map(|table| &**table)
+    }
+}
+
+/// What names a table: lists without rules count only by what comes after them.
+fn name(mut versions: Vec<u64>) -> Box<[u64]> {
+    versions.truncate(versions.iter().rposition(|v| *v != NO_RULES).map_or(0, |last| last + 1));
+    versions.into_boxed_slice()
 }
 
 /// Tables for a model, made from those of the model before.
@@ -69,17 +82,15 @@ impl<'a> Tabling<'a> {
         sessions: &[&Session],
         direction: Direction,
     ) -> Result<Arc<MirrorTable>, TooManyRules> {
-        let mut versions: Vec<u64> = sessions.iter().map(|s| self.versions(s.filter)[direction.index()]).collect();
-        // Lists without rules count only by what comes after them.
-        versions.truncate(versions.iter().rposition(|v| *v != NO_RULES).map_or(0, |last| last + 1));
-        if let Some(table) = self.now.tables.get(&*versions) {
+        let name = name(sessions.iter().map(|s| self.versions(s.filter)[direction.index()]).collect());
+        if let Some(table) = self.now.tables.get(&name) {
             return Ok(table.clone());
         }
-        let table = match self.before.tables.get(&*versions) {
+        let table = match self.before.tables.get(&name) {
             Some(table) => table.clone(),
             None => Arc::new(compile(self.model, sessions, direction)?),
         };
-        self.now.tables.insert(versions.into_boxed_slice(), table.clone());
+        self.now.tables.insert(name, table.clone());
         Ok(table)
     }
 

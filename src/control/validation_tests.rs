@@ -299,3 +299,39 @@ fn priorities_are_unique_within_an_account_only() {
                     session tms-demo of the account has it; priorities are unique";
     assert_eq!(lines, [expected]);
 }
+
+#[test]
+fn a_source_has_no_more_rules_than_a_classifier_takes() {
+    let (inventory, mut mirror) = shipped();
+    let rule = mirror["TrafficMirrorFilters"][0]["EgressRules"][1].clone();
+    let rules = (0..10_000).map(|n| {
+        let mut rule = rule.clone();
+        rule["Priority"] = json!(n + 1);
+        rule["TrafficMirrorFilterRuleId"] = json!(format!("r-{n}"));
+        rule
+    });
+    mirror["TrafficMirrorFilters"][0]["EgressRules"] = rules.collect();
+    mirror["TrafficMirrorFilters"][0]["IngressRules"] = json!([]);
+    let session = mirror["TrafficMirrorSessions"][0].clone();
+    let sessions = (0..8).map(|n| {
+        let mut session = session.clone();
+        session["TrafficMirrorSessionId"] = json!(format!("s-{n}"));
+        session["Priority"] = json!(n + 1);
+        // What is not enabled is not compiled.
+        session["Enabled"] = json!(n > 0);
+        session
+    });
+    mirror["TrafficMirrorSessions"] = sessions.collect();
+    let mut config = Config::default();
+    (config.quotas.rules_per_filter, config.quotas.sessions_per_source) = (10_000, 64);
+    let complaints = |mirror: &Value| {
+        let (inventory, mirror) = (inventory.to_string(), mirror.to_string());
+        let problems = model_from_json(("i.json", &inventory), ("m.json", &mirror), &config).err().unwrap_or_default();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let wanted = "TrafficMirrorSessions[7].TrafficMirrorSourceIds: ENI eni-a has 70000 outbound rules in all; \
+                  65535 are the most";
+    assert_eq!(complaints(&mirror), [format!("m.json: {wanted}")]);
+    mirror["TrafficMirrorSessions"][7]["Enabled"] = json!(false);
+    assert_eq!(complaints(&mirror), Vec::<String>::new());
+}

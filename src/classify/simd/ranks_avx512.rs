@@ -1,5 +1,5 @@
 //! Ranks by AVX-512: sixteen addresses or thirty-two ports walk their tree at once, its levels in registers. A few keys
-//! are looked at one by one, each compared with all bounds.
+//! are looked at one by one, each compared with a tree's top at once.
 
 use std::arch::x86_64::*;
 

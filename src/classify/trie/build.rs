@@ -66,8 +66,9 @@ impl Arena {
         if child & LEAF == 0 { child } else { self.known(0, [child; 16]) }
     }
 
+    /// With room for what is begun: a node for each nibble on the way, one for each root, and the leaves below them.
     const fn full(&self) -> bool {
-        self.nodes.len() >= NODES - 1 || self.blocks.len() > BLOCKS / 2
+        self.nodes.len() >= NODES - 64 || self.blocks.len() > BLOCKS / 2
     }
 }
 

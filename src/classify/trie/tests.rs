@@ -263,3 +263,36 @@ fn the_largest_rule_set_is_bounded() {
         .classify(&keys, &mut verdicts);
     assert_eq!(verdicts[..2], [Verdict::Match(65_534), Verdict::None], "what has no index does not count");
 }
+
+#[test]
+fn a_leaf_has_room_for_all_rules_that_have_an_index() {
+    for blocks in 1..=usize::from(u16::MAX).div_ceil(super::leaf::RULES) {
+        let further = super::walk::more(super::walk::leaf(7, blocks));
+        assert!((blocks - 1..blocks + 140).contains(&further), "{blocks}: {further}");
+    }
+}
+
+#[test]
+fn the_longest_leaf_is_searched_to_its_end() {
+    let any = Ipv4Net::default();
+    // Nothing cuts these ranges: they are one leaf.
+    let rules: Vec<Rule> = (0..u16::MAX)
+        .map(|n| {
+            let src_ports = Some(PortRange { first: 256 - (n >> 8), last: 61_440 + (n & 255) });
+            Rule { src: any, dst: any, protocol: Protocol::Tcp, src_ports, dst_ports: None, action: Action::Drop }
+        })
+        .collect();
+    let (linear, mut trie, mut keys) = (Linear::new(&rules), Trie::new(&rules), Keys::default());
+    for src in [0, 1, 2, 3, 255, 256, 257, 61_440, 61_441, 61_694, 61_695, 61_696, u16::MAX] {
+        keys.push(Key { src: 1, dst: 2, protocol: 6, ports: Ports::Known(src, 9) });
+    }
+    let mut slow = [Verdict::Unknown; BURST];
+    linear.classify(&keys, &mut slow);
+    assert_eq!(slow[1], Verdict::Match(65_280), "in the last blocks");
+    for level in levels() {
+        trie.level = level;
+        let mut fast = [Verdict::Unknown; BURST];
+        trie.classify(&keys, &mut fast);
+        assert_eq!(fast, slow, "{level:?}");
+    }
+}

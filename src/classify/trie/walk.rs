@@ -2,7 +2,7 @@
 
 use super::super::Verdict;
 use super::super::keys::Keys;
-use super::leaf::{Block, NONE};
+use super::leaf::{Block, NONE, RULES};
 use crate::packet::BURST;
 
 /// Trees at most.
@@ -23,17 +23,23 @@ const FURTHER: u32 = 63 << MORE;
 /// Blocks at most.
 pub const BLOCKS: usize = 1 << MORE;
 
+/// Up to so many further blocks a leaf says exactly; beyond, in steps with which 63 are enough for all rules that have an
+/// index.
+const EXACT: usize = 32;
+const COARSE: usize = 140;
+const _: () = assert!((63 - EXACT) * COARSE + EXACT >= (u16::MAX as usize).div_ceil(RULES) - 1);
+
 /// How many blocks follow the first of a leaf.
 #[inline(always)]
 pub const fn more(leaf: u32) -> usize {
     let code = (leaf >> MORE & 63) as usize;
-    if code < 32 { code } else { 32 + (code - 32) * 133 }
+    if code < EXACT { code } else { EXACT + (code - EXACT) * COARSE }
 }
 
 /// The reference to a leaf of at least so many blocks: [`more`] says how many exactly.
 pub const fn leaf(block: usize, blocks: usize) -> u32 {
     let more = blocks.saturating_sub(1);
-    let code = if more < 32 { more } else { 32 + (more - 32).div_ceil(133) };
+    let code = if more < EXACT { more } else { EXACT + (more - EXACT).div_ceil(COARSE) };
     LEAF | (code as u32 & 63) << MORE | block as u32 & (BLOCKS as u32 - 1)
 }
 
