@@ -58,8 +58,11 @@ fn few(keys: &Keys, tables: Tables<'_>, out: &mut [Verdict; BURST]) {
     walk::few(keys, tables, |block, src, dst, ports| first(block, src, dst, ports), out);
 }
 
-/// Searches all keys. The CPU must have AVX2 and BMI.
-pub fn classify(keys: &Keys, tables: Tables<'_>, out: &mut [Verdict; BURST]) {
-    // SAFETY: a level is only chosen where the CPU has it.
+/// Searches all keys.
+///
+/// # Safety
+/// The CPU has the features.
+pub(super) unsafe fn classify(keys: &Keys, tables: Tables<'_>, out: &mut [Verdict; BURST]) {
+    // SAFETY: the caller says that the CPU has them.
     unsafe { if keys.len() <= walk::FEW { few(keys, tables, out) } else { search(keys, tables, out) } }
 }

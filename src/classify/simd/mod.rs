@@ -117,9 +117,11 @@ pub(super) fn ranks(level: Level, table: &Ranks, keys: &Keys, verdicts: &mut [Ve
 pub(super) fn trie(level: Level, keys: &Keys, tables: Tables<'_>, verdicts: &mut [Verdict; BURST]) {
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => leaf_avx512::classify(keys, tables, verdicts),
+        // SAFETY: as above.
+        Level::Avx512 => unsafe { leaf_avx512::classify(keys, tables, verdicts) },
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => leaf_avx2::classify(keys, tables, verdicts),
+        // SAFETY: as above.
+        Level::Avx2 => unsafe { leaf_avx2::classify(keys, tables, verdicts) },
         _ if keys.len() <= walk::FEW => walk::few(keys, tables, Block::first, verdicts),
         _ => walk::search(keys, tables, Block::first, verdicts),
     }
