@@ -1,5 +1,6 @@
 //! The layout for up to 64 rules: a field's value becomes its rank among the bounds of the rules' ranges, a rank a map
-//! of the rules whose range holds it, a bit each, and the lowest bit of all five fields' maps is the first match.
+//! of the rules whose range holds it, a bit each, and the lowest bit that is in the maps of all fields is the first
+//! match. (Protocols are in the maps of source ports.)
 //!
 //! Nothing depends on how many rules match, nor where the first one is. Ranks come from a search tree per field in
 //! Eytzinger order (the children of place k are 2k and 2k + 1), which scalar code walks one key at a time and AVX-512
@@ -90,7 +91,7 @@ impl Ranks {
     #[inline]
     pub(super) fn classify(&self, keys: &Keys, verdicts: &mut [Verdict; BURST]) {
         simd::ranks(self.level, self, keys, verdicts);
-        // Where the ports are unknown, a match of a rule that asks for them is none.
+        // Where the ports are unknown, a match of a rule that asks for them is *unknown*.
         let mut unknown = keys.unknown();
         while unknown != 0 {
             let lane = unknown.trailing_zeros() as usize;
@@ -108,7 +109,7 @@ impl Ranks {
         size_of::<Self>() + self.src.bytes() + self.dst.bytes() + self.src_port.bytes() + self.dst_port.bytes()
     }
 
-    /// Bounds of each field.
+    /// Levels of the tree of each field.
     pub(super) fn levels(&self) -> [usize; 4] {
         [self.src.levels, self.dst.levels, self.src_port.levels, self.dst_port.levels]
     }

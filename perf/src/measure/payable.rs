@@ -15,11 +15,17 @@ use crate::generator::Pace;
 use crate::scenario::Overload;
 use crate::traffic::Sampling;
 
-/// Copies a second that are paid for at a service rate, packets a second.
+/// Copies a second that are paid for at a service rate, packets a second; `None` where the host has become so slow since
+/// that rate was found that the switch would not keep up with it even without a session.
 ///
 /// # Errors
 /// One sentence: a run that failed, or nobody to compare with.
-pub(super) fn payable(entrants: &[Entrant], rate: f64, options: &Options, stop: &AtomicBool) -> Result<f64, String> {
+pub(super) fn payable(
+    entrants: &[Entrant],
+    rate: f64,
+    options: &Options,
+    stop: &AtomicBool,
+) -> Result<Option<f64>, String> {
     let named = |label: &str| entrants.iter().find(|e| e.label == label).ok_or(format!("{label} does not take part"));
     let (off, on) = (named("vswitch-off")?, named("vswitch")?);
     let look = Look { sampling: Sampling::OneIn64, stamp_every: 0 };
@@ -28,7 +34,9 @@ pub(super) fn payable(entrants: &[Entrant], rate: f64, options: &Options, stop: 
     let setup = Setup { overload: Overload::Share, ..on.setup.clone() };
     let sharing = Entrant { label: on.label.clone(), setup, make: Box::new(|| Box::new(Vswitch::new())) };
     let (shared, ..) = once(&sharing, options, &look, &pace, stop)?;
-    Ok(paid_for(alone.service_mpps(), (shared.service_mpps(), shared.copies_mpps()), rate / 1e6) * 1e6)
+    let alone = alone.service_mpps();
+    let paid = paid_for(alone, (shared.service_mpps(), shared.copies_mpps()), rate / 1e6) * 1e6;
+    Ok((alone * 1e6 > rate).then_some(paid))
 }
 
 /// The same from rates, in any one unit.

@@ -129,7 +129,11 @@ impl<'a> Course<'a> {
         let payable = match rate {
             Some(rate) if spec.overload == Overload::Shed && entrants.iter().any(|e| e.label == "vswitch-off") => {
                 progress.phase("what idle time pays for");
-                Some(payable(&entrants, rate, options, stop)?)
+                let paid = payable(&entrants, rate, options, stop)?;
+                if paid.is_none() {
+                    point.void = Some("the host became slower than the offered rate".to_owned());
+                }
+                paid
             }
             _ => None,
         };

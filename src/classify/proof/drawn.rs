@@ -136,6 +136,7 @@ fn compare(seen: &mut Seen, rules: &[Rule], packets: &[Key], batch: usize) {
 }
 
 /// Runs `cases` of `sets`, and says what was seen.
+// A test's helper: its panic is the test's failure.
 #[allow(clippy::panic)]
 fn run(cases: u32, sets: impl Strategy<Value = Vec<Rule>>) -> Seen {
     let seen = RefCell::new(Seen::new());
