@@ -9,7 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::mirror::overload::Overload;
 
-use super::raw::{Object, Sink, boolean, integer, text};
+use super::raw::{Object, Sink, boolean, integer, string, text};
 
 /// What an idle worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -194,6 +194,31 @@ sections! {
         };
         /// Packets that an ENI may have under way to other workers, at most half of `worker.ring_size`.
         credit: u32 = 512, "a whole number from 1 to 65536", number(1, 65536);
+    }
+    /// Where objects are kept.
+    store: StoreConfig {
+        /// The store's file; without one the object files are read and nothing is kept.
+        path: PathBuf = "/var/lib/vswitch/store.redb".into(), "a path, or \"\" for the object files alone", path_or_none;
+        /// The id of this host in the inventory; ENIs of other hosts have no port here.
+        host: String = String::new(), "a host's id, or \"\" where the inventory names no hosts", string;
+    }
+    /// Tenant API.
+    api: ApiConfig {
+        /// Its address and port; without one there is no tenant API. It needs a store.
+        listen: String = "127.0.0.1:8086".to_owned(), "an address and a port, such as 127.0.0.1:8086, or \"\" for none",
+            |v| string(v).filter(|s| s.is_empty() || s.parse::<std::net::SocketAddr>().is_ok());
+        /// PEM file with the certificate chain; with it, `api.listen` speaks TLS only.
+        tls_certificate: PathBuf = PathBuf::new(), "a path, or \"\" for plain HTTP", path_or_none;
+        /// PEM file with its private key.
+        tls_key: PathBuf = PathBuf::new(), "a path, or \"\" for plain HTTP", path_or_none;
+        /// Plain HTTP also where others can listen.
+        insecure: bool = false, "true or false", boolean;
+        /// JSON file of accounts and their AccessKeys beside those of the inventory.
+        accounts: PathBuf = PathBuf::new(), "a path, or \"\" for the inventory's accounts alone", path_or_none;
+        /// Requests that an account has a minute.
+        requests_per_minute: u32 = 600, "a whole number from 1 to 10000000", number(1, 10_000_000);
+        /// Connections at a time.
+        connections: u32 = 256, "a whole number from 1 to 65536", number(1, 65536);
     }
     /// Inventory and operations API.
     ops: OpsConfig {

@@ -48,11 +48,15 @@ impl Config {
     }
 
     /// Every key that is a path.
-    fn paths(&mut self) -> [(&'static str, &mut PathBuf); 5] {
+    fn paths(&mut self) -> [(&'static str, &mut PathBuf); 9] {
         [
             ("files.inventory", &mut self.files.inventory),
             ("files.mirror", &mut self.files.mirror),
             ("files.regions", &mut self.files.regions),
+            ("store.path", &mut self.store.path),
+            ("api.tls_certificate", &mut self.api.tls_certificate),
+            ("api.tls_key", &mut self.api.tls_key),
+            ("api.accounts", &mut self.api.accounts),
             ("ports.socket_dir", &mut self.ports.socket_dir),
             ("ops.socket", &mut self.ops.socket),
         ]

@@ -4,6 +4,7 @@
 
 mod across;
 pub(crate) mod answers;
+pub mod api;
 mod broken;
 pub mod compile;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub mod registry;
 mod sessions;
 pub mod signals;
 mod sources;
+pub mod store;
 pub mod switch;
 #[cfg(test)]
 mod switch_tests;
