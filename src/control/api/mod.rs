@@ -2,7 +2,10 @@
 
 mod action;
 mod error;
+mod lists;
 mod params;
+#[cfg(test)]
+mod params_tests;
 
 use std::sync::Arc;
 
@@ -10,7 +13,7 @@ use serde_json::Value;
 
 pub use action::Action;
 pub use error::ApiError;
-pub use params::Params;
+pub use params::{Fields, MAX_NAME, MAX_PARAMETERS, MAX_VALUE, ObjectParams, Params};
 
 /// Who an AccessKey belongs to. It has no `Debug`: secrets are in no log.
 #[derive(Clone)]
