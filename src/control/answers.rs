@@ -210,6 +210,7 @@ fn session(state: &State, session: &Session) -> Value {
     let model = &state.model;
     let (kind, target) = match &session.target {
         Target::Eni(eni) => ("NetworkInterface", model.enis[*eni].id.to_string()),
+        Target::Away(id) => ("NetworkInterface", id.clone()),
         Target::Slb(id) => ("SLB", id.clone()),
         Target::Gwlbe(id) => ("GatewayLoadBalancerEndpoint", id.clone()),
     };

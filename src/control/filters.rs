@@ -150,7 +150,7 @@ fn ports(object: &Object<'_>, key: &str, protocol: Option<Protocol>) -> Option<O
     Some(range)
 }
 
-fn port_range(text: &str) -> Option<Option<PortRange>> {
+pub(super) fn port_range(text: &str) -> Option<Option<PortRange>> {
     if text == "-1/-1" {
         return Some(None);
     }

@@ -27,6 +27,7 @@ mod objects;
 pub mod operations;
 pub mod ops;
 pub mod packet_text;
+pub mod plane;
 #[cfg(test)]
 mod packet_text_tests;
 pub mod quotas;

@@ -128,6 +128,8 @@ pub struct Filter {
 pub enum Target {
     /// An ENI, by index.
     Eni(usize),
+    /// An ENI that is on another host, or not in the inventory any more, by id.
+    Away(String),
     /// An internal CLB, by id.
     Slb(String),
     /// A Gateway Load Balancer endpoint, by id.

@@ -1,0 +1,21 @@
+//! The control plane: what tenants and the platform want, kept in the store and brought to the workers.
+//!
+//! A request becomes a plan against the [desired] state ([`actions`]), the plan's changes become writes to the store
+//! ([`records`]), and what concerns this host is compiled before and published after the commit ([`control`]).
+
+mod actions;
+pub mod activity;
+pub mod codes;
+pub mod control;
+pub mod desired;
+pub mod filter;
+pub mod ids;
+pub mod index;
+pub mod labels;
+mod local;
+mod records;
+pub mod rule;
+pub mod session;
+pub mod status;
+pub mod tokens;
+pub mod world;
