@@ -48,7 +48,7 @@ struct Taken {
 
 /// Adds the filters to the model; returns those that exist but are broken.
 pub(super) fn filters(root: &Object<'_>, config: &Config, model: &mut Model) -> Broken {
-    let mut broken = Broken::of(root, "TrafficMirrorFilters");
+    let mut broken = Broken::of(&root.listed("TrafficMirrorFilters"));
     let mut taken = Taken::default();
     let list = root.list("TrafficMirrorFilters");
     limit(root.sink(), "TrafficMirrorFilters", list.len(), config.quotas.filters, "filters");
