@@ -37,7 +37,7 @@ const RULE_KEYS: [&str; 9] = [
 ];
 const RULE_IGNORED: [&str; 4] =
     ["TrafficMirrorFilterId", "TrafficDirection", "TrafficMirrorFilterRuleStatus", "CreationTime"];
-const PORTS: &str = "a range from 0 to 65535 such as 80/443, or -1/-1 for any";
+pub(super) const PORTS: &str = "a range from 0 to 65535 such as 80/443, or -1/-1 for any";
 
 /// Ids that no two filters and no two rules share.
 #[derive(Default)]

@@ -108,6 +108,29 @@ pub fn model_from_json(
 
 type Named = (String, Result<String, String>);
 
+fn text(path: &Path) -> Named {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => (name, Ok(text)),
+        Err(e) => (name, Err(format!("cannot be read: {e}"))),
+    }
+}
+
+fn regions_text(config: &Config) -> Named {
+    let regions = &config.files.regions;
+    if regions.as_os_str().is_empty() { built_in_regions() } else { text(regions) }
+}
+
+/// The list of regions that the configuration names, or the built-in one.
+///
+/// # Errors
+/// Every problem of the list.
+pub(crate) fn load_regions(config: &Config) -> Result<Regions, Vec<Problem>> {
+    let (sink, tree) = tree(regions_text(config));
+    let regions = tree.map_or_else(Regions::new, |tree| regions::read(&sink, &tree));
+    if sink.is_clean() { Ok(regions) } else { Err(sink.into_problems()) }
+}
+
 fn built_in_regions() -> Named {
     ("the built-in regions".to_owned(), Ok(regions::BUILT_IN.to_owned()))
 }

@@ -5,17 +5,25 @@
 
 mod actions;
 pub mod activity;
+mod billing;
 pub mod codes;
 pub mod control;
 pub mod desired;
 pub mod filter;
+mod history;
 pub mod ids;
 pub mod index;
 pub mod labels;
 mod local;
+mod platform;
+pub mod publisher;
 mod records;
+mod restore;
 pub mod rule;
+mod seed;
 pub mod session;
+pub mod start;
 pub mod status;
 pub mod tokens;
+mod usage;
 pub mod world;

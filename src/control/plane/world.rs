@@ -45,6 +45,18 @@ pub struct Eni<'a> {
 }
 
 impl World {
+    /// No inventory at all.
+    #[must_use]
+    pub fn empty() -> Self {
+        World {
+            document: Arc::default(),
+            model: Model::default(),
+            enis: HashMap::new(),
+            accounts: HashMap::new(),
+            keys: HashMap::new(),
+        }
+    }
+
     /// A document and what it means; `more` are accounts that do not stand in it.
     ///
     /// # Errors

@@ -125,15 +125,11 @@ impl Page {
     }
 
     /// The page of a list that is sorted by `key`, and the token of the next one.
-    pub(super) fn cut<'a, T, K: AsRef<str> + ?Sized + 'a>(
-        &self,
-        list: &'a [T],
-        key: impl Fn(&'a T) -> &'a K,
-    ) -> (&'a [T], Option<String>) {
-        let start = self.after.as_ref().map_or(0, |after| list.partition_point(|t| key(t).as_ref() <= after.as_str()));
+    pub(super) fn cut<'a, T>(&self, list: &'a [T], key: impl Fn(&T) -> &str) -> (&'a [T], Option<String>) {
+        let start = self.after.as_ref().map_or(0, |after| list.partition_point(|t| key(t) <= after.as_str()));
         let end = (start + self.size).min(list.len());
         let shown = &list[start..end];
-        let next = shown.last().filter(|_| end < list.len()).map(|last| URL_SAFE_NO_PAD.encode(key(last).as_ref()));
+        let next = shown.last().filter(|_| end < list.len()).map(|last| URL_SAFE_NO_PAD.encode(key(last)));
         (shown, next)
     }
 }

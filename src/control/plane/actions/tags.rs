@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::lists::Page;
 use super::{Asked, Plan, labels};
 use crate::control::api::{ApiError, Fields};
-use crate::control::plane::codes;
 use crate::control::plane::desired::Change;
 use crate::control::plane::filter::MirrorFilter;
 use crate::control::plane::labels::{Labels, MAX_TAGS};
