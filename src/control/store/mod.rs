@@ -10,6 +10,10 @@ mod redb;
 mod redb_tests;
 #[cfg(test)]
 mod scratch;
+pub mod snapshot;
+#[cfg(test)]
+mod snapshot_tests;
+pub mod snapshot_writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
