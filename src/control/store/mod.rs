@@ -5,6 +5,10 @@
 
 mod memory;
 mod overlay;
+#[cfg(test)]
+mod power_cut;
+#[cfg(test)]
+mod power_cut_tests;
 mod redb;
 #[cfg(test)]
 mod redb_tests;
