@@ -18,6 +18,13 @@ struct State {
 }
 
 impl MemoryStore {
+    /// A store that holds this.
+    #[must_use]
+    pub fn with(contents: Contents, intervals: Vec<Record>) -> Self {
+        let records = contents.records.into_iter().chain(intervals).map(|r| ((r.kind, r.key), r.value)).collect();
+        MemoryStore(Mutex::new(State { revision: contents.revision, records, failing: 0 }))
+    }
+
     /// The next commits, so many of them, are refused as [`StoreError::Broken`] and change nothing.
     pub fn fail_next(&self, commits: u32) {
         self.0.lock().failing = commits;

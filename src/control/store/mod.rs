@@ -5,11 +5,19 @@
 
 mod memory;
 mod overlay;
+#[cfg(test)]
+mod power_cut;
+#[cfg(test)]
+mod power_cut_tests;
 mod redb;
 #[cfg(test)]
 mod redb_tests;
 #[cfg(test)]
 mod scratch;
+pub mod snapshot;
+#[cfg(test)]
+mod snapshot_tests;
+pub mod snapshot_writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
