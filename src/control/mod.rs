@@ -121,16 +121,6 @@ fn regions_text(config: &Config) -> Named {
     if regions.as_os_str().is_empty() { built_in_regions() } else { text(regions) }
 }
 
-/// The list of regions that the configuration names, or the built-in one.
-///
-/// # Errors
-/// Every problem of the list.
-pub(crate) fn load_regions(config: &Config) -> Result<Regions, Vec<Problem>> {
-    let (sink, tree) = tree(regions_text(config));
-    let regions = tree.map_or_else(Regions::new, |tree| regions::read(&sink, &tree));
-    if sink.is_clean() { Ok(regions) } else { Err(sink.into_problems()) }
-}
-
 fn built_in_regions() -> Named {
     ("the built-in regions".to_owned(), Ok(regions::BUILT_IN.to_owned()))
 }

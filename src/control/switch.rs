@@ -58,6 +58,14 @@ impl Switch {
     /// # Errors
     /// Every problem found, a sentence each.
     pub fn reload(&self) -> Result<u64, Vec<String>> {
+        let store = &self.config.store.path;
+        if !store.as_os_str().is_empty() {
+            return Err(vec![format!(
+                "the objects are in the store {}, not in files: change them with `vswitchctl inventory apply FILE` and the \
+                 tenant API, or set store.path = \"\"",
+                store.display()
+            )]);
+        }
         let _turn = self.reloading.lock();
         let (inventory, mirror): (&PathBuf, &PathBuf) = (&self.config.files.inventory, &self.config.files.mirror);
         let model = load_model(inventory, mirror, &self.config)

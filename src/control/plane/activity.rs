@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::desired::Desired;
 use super::records::bytes;
 use super::session::MirrorSession;
 use crate::control::store::{Kind, Write};
@@ -82,11 +83,6 @@ impl Activity {
         }
     }
 
-    /// Sessions with open intervals.
-    pub fn sessions(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.keys()
-    }
-
     /// Open intervals of an account.
     pub fn of_account<'a>(&'a self, account: &'a str) -> impl Iterator<Item = Interval> + 'a {
         let all = self.0.iter().flat_map(|(session, sources)| sources.iter().map(move |(s, a)| (session, s, a)));
@@ -114,7 +110,31 @@ impl Activity {
     }
 }
 
+impl Desired {
+    /// What begins and ends in a session that was changed a moment ago.
+    pub(super) fn session_turns(&self, id: &Arc<str>, session: Option<&MirrorSession>, turns: &mut Turns) {
+        let active: Vec<Arc<str>> = match session.filter(|s| self.mirrors(s)) {
+            Some(s) => s.sources.iter().filter(|source| self.world.eni(source).is_some()).cloned().collect(),
+            None => Vec::new(),
+        };
+        self.activity.compare(id, session, &active, turns);
+    }
+
+    /// The same of all sessions, after the inventory changed.
+    pub(super) fn all_turns(&self, turns: &mut Turns) {
+        for (id, session) in &self.sessions {
+            self.session_turns(id, Some(session), turns);
+        }
+    }
+}
+
 impl Turns {
+    /// Nothing begins or ends.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What the store is told.
     pub fn writes(&self, now: i64) -> Vec<Write> {
         let mut writes = Vec::new();

@@ -12,7 +12,6 @@ use super::activity::Turns;
 use super::codes;
 use super::desired::{Change, Desired};
 use super::history::History;
-use super::session::MirrorSession;
 use super::status::{Ghost, Pending, Status};
 use super::tokens::{Seen, Tokens};
 use crate::control::api::{Actions, ApiError, Call, Credential, Fields};
@@ -196,9 +195,9 @@ impl Control {
             undone.append(&mut undo);
             undo = undone;
             if matches!(change, Change::World(_)) {
-                all_turns(&state.desired, &mut turns);
+                state.desired.all_turns(&mut turns);
             } else if let Change::Session(id, session) = change {
-                session_turns(&state.desired, id, session.as_deref(), &mut turns);
+                state.desired.session_turns(id, session.as_deref(), &mut turns);
             }
         }
         writes.extend(turns.writes(now));
@@ -291,22 +290,6 @@ const fn status(before: bool, after: bool) -> Status {
         (false, _) => Status::Creating,
         (true, true) => Status::Modifying,
         (true, false) => Status::Deleting,
-    }
-}
-
-/// What begins and ends in a session that was changed a moment ago.
-fn session_turns(desired: &Desired, id: &Arc<str>, session: Option<&MirrorSession>, turns: &mut Turns) {
-    let active: Vec<Arc<str>> = match session.filter(|s| desired.mirrors(s)) {
-        Some(s) => s.sources.iter().filter(|source| desired.world.eni(source).is_some()).cloned().collect(),
-        None => Vec::new(),
-    };
-    desired.activity.compare(id, session, &active, turns);
-}
-
-/// The same of all sessions, after the inventory changed.
-fn all_turns(desired: &Desired, turns: &mut Turns) {
-    for (id, session) in &desired.sessions {
-        session_turns(desired, id, Some(session), turns);
     }
 }
 

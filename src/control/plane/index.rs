@@ -116,7 +116,7 @@ impl Index {
     }
 
     /// Sessions that use a filter.
-    pub fn sessions_of_filter(&self, filter: &str) -> impl ExactSizeIterator<Item = &Arc<str>> {
+    pub fn sessions_of_filter<'a>(&'a self, filter: &str) -> impl ExactSizeIterator<Item = &'a Arc<str>> + use<'a> {
         static NONE: BTreeSet<Arc<str>> = BTreeSet::new();
         self.by_filter.get(filter).unwrap_or(&NONE).iter()
     }
@@ -128,7 +128,7 @@ impl Index {
     }
 
     /// Sessions that have a target.
-    pub fn sessions_of_target(&self, target: &Target) -> impl Iterator<Item = &Arc<str>> {
+    pub fn sessions_of_target<'a>(&'a self, target: &Target) -> impl Iterator<Item = &'a Arc<str>> + use<'a> {
         self.by_target.get(target).into_iter().flat_map(|used| &used.sessions)
     }
 

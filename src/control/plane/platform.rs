@@ -1,6 +1,5 @@
 //! What operators and the platform ask of the control plane.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -148,8 +147,8 @@ fn conflicts(desired: &Desired, world: &World, changes: &[DocumentChange]) -> Ve
 /// The parts that an ENI plays: `source` or `target`, and the session.
 fn parts_of<'a>(desired: &'a Desired, eni: &str) -> impl Iterator<Item = (&'static str, &'a Arc<str>)> {
     let sources = desired.index.sessions_of_source(eni).iter().map(|session| ("source", session));
-    let targets = desired.index.sessions_of_target(&(TargetType::NetworkInterface, eni.into()));
-    let targets: BTreeSet<&Arc<str>> = targets.collect();
+    let targets: Vec<&Arc<str>> =
+        desired.index.sessions_of_target(&(TargetType::NetworkInterface, eni.into())).collect();
     sources.chain(targets.into_iter().map(|session| ("target", session)))
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use super::activity::Turns;
 use super::control::{Control, Parts, wall_clock};
 use super::desired::{Change, Desired};
 use super::publisher;
@@ -11,7 +12,6 @@ use super::world::World;
 use crate::control::accounts_file;
 use crate::control::config::Config;
 use crate::control::document::Document;
-use crate::control::fabric::Fabric;
 use crate::control::load_regions;
 use crate::control::model::Account;
 use crate::control::regions::{self, Regions};
@@ -56,13 +56,13 @@ pub fn start(config: &Config, switch: Arc<Switch>) -> Result<Running, Vec<String
             tracing::error!("{reason}");
             (desired_of(&contents, config, &regions, &accounts)?, Err(reason))
         }
-        Opened::Nothing { reasons } => return Err(reasons),
+        Opened::Refused { reasons } => return Err(reasons),
     };
     if !desired.world.model.region.listed {
         tracing::warn!("{}", regions::describe(&desired.world.model.region));
     }
     switch.apply(desired.model())?;
-    close_intervals(&mut desired, &store, clock());
+    settle_activity(&mut desired, store.as_deref().ok(), clock())?;
     let writer = SnapshotWriter::start(SnapshotFile::beside(&config.store.path))
         .map_err(|e| vec![format!("no thread for the store's snapshot: {e}")])?;
     let committed = move |store: &Arc<dyn Store>| {
@@ -91,6 +91,16 @@ pub(super) fn desired_of(
     }
     let world = World::new(Arc::new(document), config, regions, accounts).map_err(sentences)?;
     Desired::from_contents(contents, Arc::new(world)).map_err(|e| vec![e])
+}
+
+/// Notes what begins and ends because files, and not requests, changed what is active.
+fn settle_activity(desired: &mut Desired, store: Option<&dyn Store>, now: i64) -> Result<(), Vec<String>> {
+    let mut turns = Turns::default();
+    desired.all_turns(&mut turns);
+    let Some(store) = store.filter(|_| !turns.is_empty()) else { return Ok(()) };
+    desired.revision = store.commit(desired.revision, &turns.writes(now)).map_err(|e| vec![e.to_string()])?;
+    desired.activity.turn(turns, now);
+    Ok(())
 }
 
 /// Accounts of the file that the configuration names.
