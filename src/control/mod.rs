@@ -30,9 +30,9 @@ mod objects;
 pub mod operations;
 pub mod ops;
 pub mod packet_text;
-pub mod plane;
 #[cfg(test)]
 mod packet_text_tests;
+pub mod plane;
 pub mod platform;
 pub mod quotas;
 pub mod raw;
@@ -107,19 +107,6 @@ pub fn model_from_json(
 }
 
 type Named = (String, Result<String, String>);
-
-fn text(path: &Path) -> Named {
-    let name = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => (name, Ok(text)),
-        Err(e) => (name, Err(format!("cannot be read: {e}"))),
-    }
-}
-
-fn regions_text(config: &Config) -> Named {
-    let regions = &config.files.regions;
-    if regions.as_os_str().is_empty() { built_in_regions() } else { text(regions) }
-}
 
 fn built_in_regions() -> Named {
     ("the built-in regions".to_owned(), Ok(regions::BUILT_IN.to_owned()))

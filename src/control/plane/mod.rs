@@ -24,6 +24,8 @@ mod seed;
 pub mod session;
 pub mod start;
 pub mod status;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 mod usage;
 pub mod world;

@@ -119,10 +119,10 @@ fn conflicts(desired: &Desired, world: &World, changes: &[DocumentChange]) -> Ve
         let id = &*change.id;
         match change.kind {
             Kind::Account if change.op == Op::Removed => {
-                let (filters, sessions) =
-                    (desired.index.filters_of_account(id), desired.index.sessions_of_account(id));
+                let (filters, sessions) = (desired.index.filters_of_account(id), desired.index.sessions_of_account(id));
                 if filters + sessions > 0 {
-                    conflicts.push(format!("account {id} has {filters} filters and {sessions} sessions: delete them first"));
+                    conflicts
+                        .push(format!("account {id} has {filters} filters and {sessions} sessions: delete them first"));
                 }
             }
             Kind::NetworkInterface if change.op == Op::Changed => {
@@ -136,7 +136,8 @@ fn conflicts(desired: &Desired, world: &World, changes: &[DocumentChange]) -> Ve
                     continue;
                 };
                 let (_, session) = session;
-                conflicts.push(format!("NetworkInterfaces[{id}].{field}: session {session} has the ENI: take it out first"));
+                conflicts
+                    .push(format!("NetworkInterfaces[{id}].{field}: session {session} has the ENI: take it out first"));
             }
             _ => {}
         }

@@ -26,9 +26,7 @@ impl Change {
             Change::Session(id, session) => one(Kind::Session, id, session.as_ref().map(|s| bytes(&**s))),
             Change::Service(account, open) => one(Kind::Service, account, open.then(|| b"{}".to_vec())),
             Change::Token(key, token) => one(Kind::Token, key, token.as_ref().map(|t| bytes(&**t))),
-            Change::World(world) => {
-                world.document.writes(&diff(&before.world.document, &world.document))
-            }
+            Change::World(world) => world.document.writes(&diff(&before.world.document, &world.document)),
         }
     }
 }

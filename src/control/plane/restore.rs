@@ -10,8 +10,9 @@ use super::history::History;
 use super::start::desired_of;
 use super::status::Pending;
 use crate::control::platform::Refused;
+use crate::control::store::opened::replace_broken;
 use crate::control::store::snapshot::decode;
-use crate::control::store::{Contents, Kind, Record, RedbStore, Store, StoreError, Write, replace_broken};
+use crate::control::store::{Contents, Kind, Record, RedbStore, Store, StoreError, Write};
 
 impl Control {
     /// Validates and compiles a backup, writes it in the place of all that the store holds, and publishes it.
@@ -28,9 +29,8 @@ impl Control {
         let store = self.store_to_write(&state).map_err(broken)?;
         let now = store.load().map_err(broken)?;
         let old_intervals = billing::all(&*store).map_err(broken)?;
-        let writes = replacing(&now.records, &contents.records)
-            .chain(replacing(&old_intervals, &intervals))
-            .collect::<Vec<_>>();
+        let writes =
+            replacing(&now.records, &contents.records).chain(replacing(&old_intervals, &intervals)).collect::<Vec<_>>();
         contents.revision = store.commit(now.revision, &writes).map_err(broken)?;
         desired.revision = contents.revision;
         (self.committed)(&store);

@@ -15,9 +15,10 @@ use crate::control::document::Document;
 use crate::control::load_regions;
 use crate::control::model::Account;
 use crate::control::regions::{self, Regions};
+use crate::control::store::opened::Opened;
 use crate::control::store::snapshot::SnapshotFile;
 use crate::control::store::snapshot_writer::SnapshotWriter;
-use crate::control::store::{Contents, Opened, Store};
+use crate::control::store::{Contents, Store};
 use crate::control::switch::Switch;
 
 /// A control plane that runs.
@@ -67,7 +68,7 @@ pub fn start(config: &Config, switch: Arc<Switch>) -> Result<Running, Vec<String
         .map_err(|e| vec![format!("no thread for the store's snapshot: {e}")])?;
     let committed = move |store: &Arc<dyn Store>| {
         let store = store.clone();
-        writer.submit(move || store.load());
+        writer.submit(move || store.load().map(Arc::new));
     };
     store.iter().for_each(&committed);
     let committed = Box::new(committed);

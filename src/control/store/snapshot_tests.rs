@@ -114,14 +114,14 @@ fn the_writer_writes_the_newest() {
         let made = made.clone();
         writer.submit(move || {
             made.fetch_add(1, Ordering::Relaxed);
-            revision(n)
+            Ok(revision(n))
         });
     }
     writer.flush();
     assert_eq!(file.read().unwrap().revision, 1000);
     // The first ones, perhaps, and the last one that the flush hurried for.
     assert!(made.load(Ordering::Relaxed) <= 3, "{made:?}");
-    writer.submit(|| revision(1001));
+    writer.submit(|| Ok(revision(1001)));
     drop(writer);
     assert_eq!(file.read().unwrap().revision, 1001);
 }
@@ -131,7 +131,7 @@ fn a_writer_that_fails_counts_and_tries_again() {
     let scratch = Scratch::new();
     let file = SnapshotFile { path: scratch.file("missing/s") };
     let writer = SnapshotWriter::start(file.clone()).unwrap();
-    writer.submit(|| revision(1));
+    writer.submit(|| Ok(revision(1)));
     writer.flush();
     assert!(writer.write_errors() >= 1);
     assert!(file.read().is_err());

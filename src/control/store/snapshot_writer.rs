@@ -12,7 +12,7 @@ use super::{Contents, StoreError};
 /// Time between two writes of the file, so that a storm of commits costs little.
 const PAUSE: Duration = Duration::from_secs(1);
 
-type Make = Box<dyn FnOnce() -> Arc<Contents> + Send>;
+type Make = Box<dyn FnOnce() -> Result<Arc<Contents>, StoreError> + Send>;
 
 /// Writes the newest contents it was given to a file, at most once a second, and the last ones when dropped.
 pub struct SnapshotWriter {
@@ -55,7 +55,7 @@ impl SnapshotWriter {
     }
 
     /// Has contents written, soon; `make` is called on the writer's thread, unless newer ones come before.
-    pub fn submit(&self, make: impl FnOnce() -> Arc<Contents> + Send + 'static) {
+    pub fn submit(&self, make: impl FnOnce() -> Result<Arc<Contents>, StoreError> + Send + 'static) {
         let mut state = self.shared.state.lock();
         let replaced = state.next.replace(Box::new(make));
         state.submitted += 1;
@@ -98,7 +98,15 @@ impl Shared {
         let mut unwritten: Option<Arc<Contents>> = None;
         loop {
             let Some((make, submitted)) = self.wait(unwritten.is_some()) else { return };
-            let Some(contents) = make.map(|make| make()).or(unwritten.take()) else { continue };
+            let contents = match make.map(|make| make()).transpose() {
+                Ok(contents) => contents.or(unwritten.take()),
+                // The store is broken: its last good contents stay in the file.
+                Err(e) => {
+                    self.finish(Err(e), submitted);
+                    continue;
+                }
+            };
+            let Some(contents) = contents else { continue };
             let outcome = self.file.write(&contents);
             let failed = outcome.is_err();
             self.finish(outcome, submitted);

@@ -16,18 +16,15 @@ fn usable(asked: Asked<'_>, parameter: &str, id: &str) -> Result<Arc<str>, ApiEr
             .error(format!("{parameter}: the account has no ENI {id} in region {}.", asked.config.region.id)));
     };
     if eni.managed {
-        return Err(codes::MANAGED_ENI
-            .error(format!("{parameter}: ENI {id} is managed: it can be neither source nor target.")));
+        return Err(
+            codes::MANAGED_ENI.error(format!("{parameter}: ENI {id} is managed: it can be neither source nor target."))
+        );
     }
     Ok(eni.id.clone())
 }
 
 /// Sources that a request adds to a session with a target; `already` are those that the session has.
-pub(super) fn new_sources(
-    asked: Asked<'_>,
-    already: &[Arc<str>],
-    target: &Target,
-) -> Result<Vec<Arc<str>>, ApiError> {
+pub(super) fn new_sources(asked: Asked<'_>, already: &[Arc<str>], target: &Target) -> Result<Vec<Arc<str>>, ApiError> {
     let name = "TrafficMirrorSourceIds";
     // The quota judges how many are too many.
     let listed = asked.call.params.list(name, 1000)?;

@@ -82,10 +82,7 @@ pub(super) fn tags(params: &Params, name: &str) -> Result<BTreeMap<String, Strin
 }
 
 /// Tags to look for; one without a value matches any.
-pub(super) fn wanted_tags<'a>(
-    params: &'a Params,
-    name: &str,
-) -> Result<Vec<(&'a str, Option<&'a str>)>, ApiError> {
+pub(super) fn wanted_tags<'a>(params: &'a Params, name: &str) -> Result<Vec<(&'a str, Option<&'a str>)>, ApiError> {
     let mut wanted = Vec::new();
     for index in 1..=params.objects(name, &["Key", "Value"], MAX_TAGS)?.len() {
         let key = params.required(&format!("{name}.{index}.Key"), "a tag's key")?;

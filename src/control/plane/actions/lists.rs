@@ -20,10 +20,8 @@ pub(super) fn filters(asked: Asked<'_>) -> Result<Value, ApiError> {
     let wanted = Wanted::read(asked, "TrafficMirrorFilter")?;
     let ghosts = asked.pending.ghosts().filter_map(|g| if let Ghost::Filter(f) = g { Some(f) } else { None });
     let live = asked.desired.filters.values();
-    let mut found: Vec<&Arc<MirrorFilter>> = live
-        .chain(ghosts)
-        .filter(|f| &*f.account == asked.account() && wanted.fits(&f.id, &f.labels))
-        .collect();
+    let mut found: Vec<&Arc<MirrorFilter>> =
+        live.chain(ghosts).filter(|f| &*f.account == asked.account() && wanted.fits(&f.id, &f.labels)).collect();
     found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     let page = Page::read(asked, 100, 10)?;
     let (shown, next) = page.cut(&found, |f| &f.id);

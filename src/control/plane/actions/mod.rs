@@ -89,7 +89,9 @@ pub(super) fn plan(asked: Asked<'_>) -> Result<Plan, ApiError> {
     }
     let action = asked.call.action;
     if action != Action::OpenTrafficMirrorService && !asked.desired.services.contains(asked.account()) {
-        return Err(codes::NOT_OPEN.error("The traffic mirror service is not open: call OpenTrafficMirrorService once."));
+        return Err(
+            codes::NOT_OPEN.error("The traffic mirror service is not open: call OpenTrafficMirrorService once.")
+        );
     }
     match action {
         Action::OpenTrafficMirrorService => Ok(service::open(asked)),

@@ -126,9 +126,7 @@ pub(super) fn target<'a>(
     let quotas = asked.quotas();
     let (code, class, limit) = match target.0 {
         TargetType::Slb => (codes::QUOTA_SLB_TARGET, FIXED, quotas.sources_per_load_balancer),
-        TargetType::GatewayLoadBalancerEndpoint => {
-            (codes::QUOTA_GWLBE_TARGET, FIXED, quotas.sources_per_load_balancer)
-        }
+        TargetType::GatewayLoadBalancerEndpoint => (codes::QUOTA_GWLBE_TARGET, FIXED, quotas.sources_per_load_balancer),
         TargetType::NetworkInterface => {
             let kind = asked.desired.world.eni(&target.1).and_then(|eni| eni.instance_type);
             if kind.is_some_and(|kind| quotas.large_instance_types.iter().any(|large| large == kind)) {

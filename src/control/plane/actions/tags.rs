@@ -55,10 +55,7 @@ fn relabel(
     }
 }
 
-fn each(
-    asked: Asked<'_>,
-    edit: impl Fn(&str, &mut Labels) -> Result<(), ApiError>,
-) -> Result<Plan, ApiError> {
+fn each(asked: Asked<'_>, edit: impl Fn(&str, &mut Labels) -> Result<(), ApiError>) -> Result<Plan, ApiError> {
     let kind = kind(asked)?;
     let ids = asked.call.params.list("ResourceId", RESOURCES)?;
     if ids.is_empty() {
@@ -141,9 +138,9 @@ pub(super) fn list(asked: Asked<'_>) -> Result<Value, ApiError> {
         .flat_map(|(id, labels)| labels.tags.iter().map(move |(key, value)| (format!("{id}\n{key}"), id, key, value)))
         .collect();
     let (shown, next) = page.cut(&lines, |line| &line.0);
-    let tags = shown.iter().map(|(_, id, key, value)| {
-        json!({ "ResourceId": id, "ResourceType": name, "TagKey": key, "TagValue": value })
-    });
+    let tags = shown
+        .iter()
+        .map(|(_, id, key, value)| json!({ "ResourceId": id, "ResourceType": name, "TagKey": key, "TagValue": value }));
     let mut answer = json!({ "TagResources": { "TagResource": tags.collect::<Value>() } });
     next.into_iter().for_each(|next| answer["NextToken"] = json!(next));
     Ok(answer)

@@ -169,7 +169,8 @@ fn a_quota_s_refusal_names_quota_class_limit_and_count() {
 fn no_request_beyond_a_quota_is_done_and_none_within_it_is_refused_however_many_come_at_once() {
     let kit = quota(|q| (q.filters, q.sessions_per_filter, q.sources_per_target_eni) = (7, 5, 5));
     let done: usize = std::thread::scope(|scope| {
-        let tries = (0..4).map(|_| scope.spawn(|| (0..10).filter(|_| kit.call("a", CreateFilter, &[]).is_ok()).count()));
+        let tries =
+            (0..4).map(|_| scope.spawn(|| (0..10).filter(|_| kit.call("a", CreateFilter, &[]).is_ok()).count()));
         tries.collect::<Vec<_>>().into_iter().map(|t| t.join().unwrap()).sum()
     });
     assert_eq!(done, 7);

@@ -89,7 +89,10 @@ fn what_nobody_could_have_created_does_not_come_about_by_the_inventory() {
         Ok(document)
     };
     let refused = kit.control.change(None, &mut give_away, false).unwrap_err();
-    assert!(matches!(&refused, Refused::Conflict(why) if why.contains("NetworkInterfaces[eni-0].OwnerId")), "{refused:?}");
+    assert!(
+        matches!(&refused, Refused::Conflict(why) if why.contains("NetworkInterfaces[eni-0].OwnerId")),
+        "{refused:?}"
+    );
     let mut forget = |document: &crate::control::document::Document| {
         let mut document = document.clone();
         document.remove(ObjectKind::Account, "a");

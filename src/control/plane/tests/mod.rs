@@ -2,15 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod codes;
-mod filters;
 mod inventory;
-mod lists;
-mod model;
-mod sessions;
 mod statuses;
-mod stored;
-mod tags;
-mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -47,7 +40,12 @@ pub(super) fn inventory() -> Value {
         })
     };
     let mut enis: Vec<Value> = (0..10).map(|n| eni(n, &format!("eni-{n}"), "a")).collect();
-    enis.extend([eni(20, "eni-far", "a"), eni(21, "eni-b", "b"), eni(22, "eni-managed", "a"), eni(23, "eni-large", "a")]);
+    enis.extend([
+        eni(20, "eni-far", "a"),
+        eni(21, "eni-b", "b"),
+        eni(22, "eni-managed", "a"),
+        eni(23, "eni-large", "a"),
+    ]);
     enis[10]["HostId"] = json!("elsewhere");
     enis[12]["Managed"] = json!(true);
     (enis[13]["InstanceId"], enis[13]["InstanceType"]) = (json!("i-1"), json!("ecs.large"));
@@ -137,7 +135,11 @@ impl Kit {
     pub(super) fn filter(&self) -> String {
         let answer = self.ok(
             Action::CreateTrafficMirrorFilter,
-            &[("IngressRules.1.Action", "accept"), ("IngressRules.1.Priority", "1"), ("IngressRules.1.Protocol", "ALL")],
+            &[
+                ("IngressRules.1.Action", "accept"),
+                ("IngressRules.1.Priority", "1"),
+                ("IngressRules.1.Protocol", "ALL"),
+            ],
         );
         answer["TrafficMirrorFilterId"].as_str().unwrap().to_owned()
     }

@@ -93,7 +93,10 @@ pub(super) fn busy(code: &Code) -> ApiError {
     let rule = kit.listed_filter(&filter)["IngressRules"][0]["TrafficMirrorFilterRuleId"].as_str().unwrap().to_owned();
     held.gate.hold();
     if *code == codes::SESSION_BUSY {
-        kit.ok(Action::UpdateTrafficMirrorSessionAttribute, &[("TrafficMirrorSessionId", &session), ("VirtualNetworkId", "7")]);
+        kit.ok(
+            Action::UpdateTrafficMirrorSessionAttribute,
+            &[("TrafficMirrorSessionId", &session), ("VirtualNetworkId", "7")],
+        );
         return kit.no(Action::DeleteTrafficMirrorSession, &[("TrafficMirrorSessionId", &session)]);
     }
     let change = [("TrafficMirrorFilterRuleId", &*rule), ("RuleAction", "drop")];
@@ -123,7 +126,10 @@ fn a_session_is_creating_modifying_and_deleting_until_workers_have_it() {
     held.wait_applied();
     assert_eq!(status(&session), "Created");
     held.gate.hold();
-    kit.ok(Action::UpdateTrafficMirrorSessionAttribute, &[("TrafficMirrorSessionId", &session), ("PacketLength", "64")]);
+    kit.ok(
+        Action::UpdateTrafficMirrorSessionAttribute,
+        &[("TrafficMirrorSessionId", &session), ("PacketLength", "64")],
+    );
     assert_eq!(status(&session), "Modifying");
     held.gate.release();
     held.wait_applied();
@@ -165,7 +171,10 @@ fn rules_have_statuses_of_their_own() {
     held.gate.release();
     held.wait_applied();
     let listed = kit.listed_filter(&filter);
-    assert_eq!((&listed["TrafficMirrorFilterStatus"], listed["EgressRules"].as_array().unwrap().len()), (&"Created".into(), 0));
+    assert_eq!(
+        (&listed["TrafficMirrorFilterStatus"], listed["EgressRules"].as_array().unwrap().len()),
+        (&"Created".into(), 0)
+    );
 }
 
 #[test]
