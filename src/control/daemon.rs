@@ -89,7 +89,7 @@ fn serve(switch: &Arc<Switch>, signals: Signals) -> Result<(), Failure> {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let tasks = [
             tokio::spawn(server::serve(metrics, switch.clone(), stopped.clone())),
-            tokio::spawn(ops::serve(ops_socket, switch.clone(), stopped)),
+            tokio::spawn(ops::serve(ops_socket, switch.clone(), None, stopped)),
         ];
         info!(version, "ready");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

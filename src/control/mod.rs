@@ -7,6 +7,7 @@ pub mod accounts_file;
 mod across;
 pub(crate) mod answers;
 pub mod api;
+mod attach;
 mod broken;
 pub mod compile;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub mod switch;
 #[cfg(test)]
 mod switch_tests;
 pub mod tables;
+pub mod version;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthz` and `/readyz` on a listener of their own.
+//! `/metrics`, `/healthz`, `/readyz` and `/version` on a listener of their own.
 
 use std::sync::Arc;
 
@@ -7,8 +7,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::text;
-use crate::control::http::{self, Answer, Call};
+use crate::control::http::{self, Answer, Answering, Call};
 use crate::control::operations::Operations;
+use crate::control::version::version;
+
+/// Bytes of a request's body: nothing here takes one.
+const LARGEST_BODY: usize = 1024;
 
 /// Binds the listener.
 ///
@@ -25,7 +29,11 @@ pub async fn bind(address: &str) -> Result<TcpListener, String> {
 
 /// Serves until `stop`.
 pub async fn serve(listener: TcpListener, operations: Arc<dyn Operations>, stop: watch::Receiver<bool>) {
-    http::serve(listener, move |call| answer(&*operations, &call), stop).await;
+    let answer = move |call: Call| -> Answering {
+        let operations = operations.clone();
+        Box::pin(http::on_a_thread(move || answer(&*operations, &call)))
+    };
+    http::serve(listener, LARGEST_BODY, answer, stop).await;
 }
 
 fn answer(operations: &dyn Operations, call: &Call) -> Answer {
@@ -34,16 +42,15 @@ fn answer(operations: &dyn Operations, call: &Call) -> Answer {
     }
     match &*call.path {
         "/metrics" => match text::render(&operations.scrape()) {
-            Ok(body) => {
-                Answer { status: StatusCode::OK, content_type: "text/plain; version=0.0.4; charset=utf-8", body }
-            }
+            Ok(body) => Answer::new(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body),
             Err(e) => Answer::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")),
         },
+        "/version" => Answer::json(StatusCode::OK, &version()),
         "/healthz" => Answer::text(StatusCode::OK, "ok\n"),
         "/readyz" => match operations.ready() {
             Ok(()) => Answer::text(StatusCode::OK, "ready\n"),
             Err(why) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         },
-        _ => Answer::text(StatusCode::NOT_FOUND, "here are /metrics, /healthz and /readyz\n"),
+        _ => Answer::text(StatusCode::NOT_FOUND, "here are /metrics, /healthz, /readyz and /version\n"),
     }
 }

@@ -58,6 +58,18 @@ impl ObjectKind {
         }
     }
 
+    /// What the OpenAPI document calls one of them.
+    #[must_use]
+    pub const fn schema(self) -> &'static str {
+        match self {
+            ObjectKind::Account => "Account",
+            ObjectKind::Vpc => "Vpc",
+            ObjectKind::VSwitch => "VSwitch",
+            ObjectKind::Instance => "Instance",
+            ObjectKind::NetworkInterface => "NetworkInterface",
+        }
+    }
+
     /// What people call one of them.
     #[must_use]
     pub const fn singular(self) -> &'static str {
