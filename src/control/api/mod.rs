@@ -1,11 +1,25 @@
 //! The tenant API: from bytes on a connection to an action of a known account, and back.
 
 mod action;
+mod answer;
+mod connections;
 mod error;
+mod form;
+pub mod fuzz;
+mod gate;
+mod listener;
 mod lists;
+mod metrics;
+mod nonces;
 mod params;
 #[cfg(test)]
 mod params_tests;
+mod request;
+mod server;
+mod signature;
+mod stamp;
+mod throttle;
+mod tls;
 
 use std::sync::Arc;
 
@@ -13,7 +27,11 @@ use serde_json::Value;
 
 pub use action::Action;
 pub use error::ApiError;
+pub use listener::{ApiListener, bind};
+pub use metrics::ApiMetrics;
 pub use params::{Fields, MAX_NAME, MAX_PARAMETERS, MAX_VALUE, ObjectParams, Params};
+pub use request::VERSION;
+pub use server::serve;
 
 /// Who an AccessKey belongs to. It has no `Debug`: secrets are in no log.
 #[derive(Clone)]
