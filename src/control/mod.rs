@@ -40,6 +40,7 @@ pub mod raw;
 pub mod regions;
 pub mod registry;
 pub mod secrets;
+pub(crate) mod serve;
 mod sessions;
 pub mod signals;
 mod sockets;

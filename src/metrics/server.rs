@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
+use prometheus::proto::MetricFamily;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -27,21 +28,24 @@ pub async fn bind(address: &str) -> Result<TcpListener, String> {
     })
 }
 
+/// What stands on the page beside the packet side's metrics.
+pub type More = Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>;
+
 /// Serves until `stop`.
-pub async fn serve(listener: TcpListener, operations: Arc<dyn Operations>, stop: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, operations: Arc<dyn Operations>, more: More, stop: watch::Receiver<bool>) {
     let answer = move |call: Call| -> Answering {
-        let operations = operations.clone();
-        Box::pin(http::on_a_thread(move || answer(&*operations, &call)))
+        let (operations, more) = (operations.clone(), more.clone());
+        Box::pin(http::on_a_thread(move || answer(&*operations, &more, &call)))
     };
     http::serve(listener, LARGEST_BODY, answer, stop).await;
 }
 
-fn answer(operations: &dyn Operations, call: &Call) -> Answer {
+fn answer(operations: &dyn Operations, more: &More, call: &Call) -> Answer {
     if call.method != Method::GET {
         return Answer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET is allowed\n");
     }
     match &*call.path {
-        "/metrics" => match text::render(&operations.scrape()) {
+        "/metrics" => match text::render_with(&operations.scrape(), more()) {
             Ok(body) => Answer::new(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body),
             Err(e) => Answer::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")),
         },

@@ -15,6 +15,7 @@ pub mod ids;
 pub mod index;
 pub mod labels;
 mod local;
+mod metrics;
 mod platform;
 pub mod publisher;
 mod records;
