@@ -33,9 +33,13 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn load(&self) -> Result<Contents, StoreError> {
+        self.dump().map(|(contents, _)| contents)
+    }
+
+    fn dump(&self) -> Result<(Contents, Vec<Record>), StoreError> {
         let state = self.0.lock();
-        let loaded = state.records.iter().filter(|((kind, _), _)| *kind != Kind::Interval).map(record);
-        Ok(Contents { revision: state.revision, records: loaded.collect() })
+        let (intervals, records) = state.records.iter().map(record).partition(|r| r.kind == Kind::Interval);
+        Ok((Contents { revision: state.revision, records }, intervals))
     }
 
     fn scan(&self, kind: Kind, from: &str, limit: usize) -> Result<Vec<Record>, StoreError> {

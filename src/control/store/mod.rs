@@ -3,7 +3,12 @@
 //! A store knows nothing of what its records mean. It offers a compare-and-set on the revision and nothing else, so that
 //! another one (etcd) can take its place.
 
+#[cfg(test)]
+mod damage_tests;
 mod memory;
+pub mod opened;
+#[cfg(test)]
+mod opened_tests;
 mod overlay;
 #[cfg(test)]
 mod power_cut;
@@ -12,6 +17,7 @@ mod power_cut_tests;
 mod redb;
 #[cfg(test)]
 mod redb_tests;
+pub mod restore;
 #[cfg(test)]
 mod scratch;
 pub mod snapshot;
@@ -168,6 +174,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     fn load(&self) -> Result<Contents, StoreError>;
+
+    /// All records at one revision: contents, and intervals.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn dump(&self) -> Result<(Contents, Vec<Record>), StoreError>;
 
     /// Records of a kind from a key on, in the order of keys, at most `limit`.
     ///

@@ -175,3 +175,16 @@ impl StorageBackend for Disk {
         Ok(())
     }
 }
+impl Disk {
+    /// A disk with this on it.
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
+        let disk = Disk::default();
+        disk.0.lock().seen = bytes;
+        disk
+    }
+
+    /// What is on it.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().seen.clone()
+    }
+}

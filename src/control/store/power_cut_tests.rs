@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::power_cut::{Disk, Random};
-use super::redb_tests::everything;
 use super::*;
 
 /// Writes, resizes and syncs before the power fails, at most: some dozens of commits.
@@ -25,7 +24,7 @@ fn power_cuts(seed: u64, disk: &Disk) -> Result<(), String> {
         let last = commits_until_cut(store, disk, &mut answered, &mut random);
         disk.power_cycle(&mut random);
         store = repaired(disk, &mut random).map_err(|e| format!("round {round}: {e}"))?;
-        let found = everything(&store);
+        let found = store.dump().unwrap();
         if found != answered && found != last {
             let (answered, found) = (answered.0.revision, found.0.revision);
             return Err(format!(
@@ -49,9 +48,9 @@ fn commits_until_cut(
         let writes = some_writes(random);
         twin.commit(answered.0.revision, &writes).unwrap();
         if store.commit(answered.0.revision, &writes).is_err() {
-            return everything(&twin);
+            return twin.dump().unwrap();
         }
-        *answered = everything(&twin);
+        *answered = twin.dump().unwrap();
         if random.below(30) == 0 {
             drop(store);
             match RedbStore::on(disk.clone(), "disk") {

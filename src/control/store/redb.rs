@@ -43,21 +43,21 @@ impl RedbStore {
         let name = path.display().to_string();
         let file = |e: std::io::Error| StoreError::Broken(format!("{name} cannot be opened: {e}"));
         if !path.try_exists().map_err(file)? {
-            Self::create(path, 0, &[])?;
+            Self::create(path)?;
         }
         // What a newer vswitch wrote stays as it is, so opening, which writes, is tried without writing first.
         drop(Self::on(Overlay::new(backend(path).map_err(file)?).map_err(file)?, &name)?);
         Self::on(backend(path).map_err(file)?, &name)
     }
 
-    /// Makes a store of records. It appears under its name when it is whole, or not at all.
+    /// Makes an empty store. It appears under its name when it is whole, or not at all.
     ///
     /// # Errors
     /// [`StoreError::InUse`] when there is one by now; [`StoreError::Broken`].
-    pub(super) fn create(path: &Path, revision: u64, records: &[Record]) -> Result<(), StoreError> {
+    pub(super) fn create(path: &Path) -> Result<(), StoreError> {
         let name = path.display().to_string();
         let unmade = |e: std::io::Error| StoreError::Broken(format!("{name} cannot be made: {e}"));
-        let draft = Self::draft(path, revision, records)?;
+        let draft = Self::draft(path, 0, [])?;
         // Unlike a rename, a link never replaces what another process made in the meantime.
         let linked = std::fs::hard_link(&draft, path);
         std::fs::remove_file(&draft).map_err(unmade)?;
@@ -69,7 +69,11 @@ impl RedbStore {
     }
 
     /// Makes a store of records under a name of its own beside `path`, and returns that.
-    pub(super) fn draft(path: &Path, revision: u64, records: &[Record]) -> Result<PathBuf, StoreError> {
+    pub(super) fn draft<'r>(
+        path: &Path,
+        revision: u64,
+        records: impl IntoIterator<Item = &'r Record>,
+    ) -> Result<PathBuf, StoreError> {
         static DRAFTS: AtomicU64 = AtomicU64::new(0);
         let unmade = |e: std::io::Error| StoreError::Broken(format!("{} cannot be made: {e}", path.display()));
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
@@ -111,7 +115,7 @@ impl RedbStore {
             Some(SCHEMA) => Ok(store),
             Some(found) if found > SCHEMA => Err(StoreError::Newer { path: name.to_owned(), found, known: SCHEMA }),
             Some(found) => Err(StoreError::Broken(format!("{name} has the schema {found}, which never was"))),
-            None if store.checked(Self::is_empty)? => store.checked(|s| s.fill(0, &[])).map(|()| store),
+            None if store.checked(Self::is_empty)? => store.checked(|s| s.fill(0, [])).map(|()| store),
             None => Err(StoreError::Broken(format!("{name} is a redb file, but no store of vswitch"))),
         }
     }
@@ -129,17 +133,17 @@ impl RedbStore {
     }
 
     /// Makes the tables, with records. All tables exist from here on.
-    fn fill(&self, revision: u64, records: &[Record]) -> Result<(), ::redb::Error> {
+    fn fill<'r>(&self, revision: u64, records: impl IntoIterator<Item = &'r Record>) -> Result<(), ::redb::Error> {
         let transaction = self.begin_write()?;
         {
             let mut meta = transaction.open_table(META)?;
             meta.insert(SCHEMA_KEY, SCHEMA)?;
             meta.insert(REVISION_KEY, revision)?;
             for kind in Kind::ALL {
-                let mut table = transaction.open_table(table(kind))?;
-                for record in records.iter().filter(|r| r.kind == kind) {
-                    table.insert(record.key.as_str(), record.value.as_slice())?;
-                }
+                transaction.open_table(table(kind))?;
+            }
+            for record in records {
+                transaction.open_table(table(record.kind))?.insert(record.key.as_str(), record.value.as_slice())?;
             }
         }
         Ok(transaction.commit()?)
@@ -190,16 +194,15 @@ impl RedbStore {
         transaction.commit()?;
         Ok(Ok(expected + 1))
     }
+}
 
-    fn read_all(&self) -> Result<Contents, ::redb::Error> {
-        let transaction = self.database.begin_read()?;
-        let revision = transaction.open_table(META)?.get(REVISION_KEY)?.map_or(0, |v| v.value());
-        let mut records = Vec::new();
-        for kind in Kind::ALL.into_iter().filter(|k| *k != Kind::Interval) {
-            read_from(&transaction, kind, "", usize::MAX, &mut records)?;
-        }
-        Ok(Contents { revision, records })
+fn read_contents(transaction: &ReadTransaction) -> Result<Contents, ::redb::Error> {
+    let revision = transaction.open_table(META)?.get(REVISION_KEY)?.map_or(0, |v| v.value());
+    let mut records = Vec::new();
+    for kind in Kind::ALL.into_iter().filter(|k| *k != Kind::Interval) {
+        read_from(transaction, kind, "", usize::MAX, &mut records)?;
     }
+    Ok(Contents { revision, records })
 }
 
 fn read_from(
@@ -224,7 +227,16 @@ fn backend(path: &Path) -> std::io::Result<FileBackend> {
 
 impl Store for RedbStore {
     fn load(&self) -> Result<Contents, StoreError> {
-        self.checked(Self::read_all)
+        self.checked(|store| read_contents(&store.database.begin_read()?))
+    }
+
+    fn dump(&self) -> Result<(Contents, Vec<Record>), StoreError> {
+        self.checked(|store| {
+            let transaction = store.database.begin_read()?;
+            let mut intervals = Vec::new();
+            read_from(&transaction, Kind::Interval, "", usize::MAX, &mut intervals)?;
+            Ok((read_contents(&transaction)?, intervals))
+        })
     }
 
     fn scan(&self, kind: Kind, from: &str, limit: usize) -> Result<Vec<Record>, StoreError> {
