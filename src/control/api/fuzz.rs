@@ -64,7 +64,11 @@ pub(super) fn request(data: &[u8]) -> Option<Request<Bytes>> {
     };
     let mut words = line()?.split(|b| *b == b' ');
     let mut builder = Request::builder().method(words.next()?).uri(words.next()?);
-    while let Some(header) = line().filter(|l| !l.is_empty()) {
+    loop {
+        let header = line()?;
+        if header.is_empty() {
+            break;
+        }
         let colon = header.iter().position(|b| *b == b':')?;
         builder = builder.header(&header[..colon], header[colon + 1..].trim_ascii());
     }

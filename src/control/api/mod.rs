@@ -7,6 +7,8 @@ mod error;
 mod form;
 pub mod fuzz;
 mod gate;
+#[cfg(test)]
+mod gate_tests;
 mod listener;
 mod lists;
 mod metrics;
@@ -17,9 +19,13 @@ mod params_tests;
 mod request;
 mod server;
 mod signature;
+#[cfg(test)]
+mod signature_tests;
 mod stamp;
 mod throttle;
 mod tls;
+#[cfg(test)]
+mod twin;
 
 use std::sync::Arc;
 
