@@ -83,3 +83,14 @@ pub fn parse<T: Parser + CommandFactory>(version: &'static str) -> T {
     let matches = command.clone().get_matches();
     T::from_arg_matches(&matches).unwrap_or_else(|e| e.format(&mut command).exit())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_lines_are_sound() {
+        Vswitch::command().debug_assert();
+        Vswitchctl::command().debug_assert();
+    }
+}

@@ -55,3 +55,49 @@ pub fn fuzz_rule(data: &[u8]) {
     let written: Vec<String> = fields.iter().map(|(field, value)| format!("{}={value}", name(field))).collect();
     assert_eq!(rule(&written.join(",")), Ok(RuleText(fields)));
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_rule_is_read_in_any_order_with_spaces() {
+        let RuleText(fields) = rule("priority=1, action=drop ,source-ports=-1/-1").unwrap();
+        let expected = [("Priority", "1"), ("Action", "drop"), ("SourcePortRange", "-1/-1")];
+        assert_eq!(fields, expected.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, why) in [
+            ("", "\"\" is no FIELD=VALUE; fields are action, "),
+            ("action=drop,tcp", "\"tcp\" is no FIELD=VALUE"),
+            ("action=drop,port=1", "\"port\" is no field of a rule; fields are action, priority"),
+            ("action=drop,action=drop", "action is given twice"),
+            ("action=drop,priority=", "priority has no value"),
+            ("priority=1", "action=accept or action=drop is missing"),
+        ] {
+            let error = rule(text).unwrap_err();
+            assert!(error.starts_with(why), "{text}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_was_written(values in proptest::collection::vec("[a-zA-Z0-9./-]{1,12}", 7), mask in 0u8..128) {
+            let given = |n: usize| n == 0 || mask >> n & 1 == 1;
+            let fields: Vec<usize> = (0..FIELDS.len()).filter(|n| given(*n)).collect();
+            let written: Vec<String> = fields.iter().map(|n| format!("{}={}", FIELDS[*n].0, values[*n])).collect();
+            let expected = fields.iter().map(|n| (FIELDS[*n].1, values[*n].clone())).collect();
+            prop_assert_eq!(rule(&written.join(",")), Ok(RuleText(expected)));
+        }
+
+        #[test]
+        fn any_text_gets_an_answer(text in "\\PC{0,60}") {
+            fuzz_rule(text.as_bytes());
+        }
+    }
+}
