@@ -84,6 +84,10 @@ PACKAGES_TEST=(dpdk dpdk-dev tshark prometheus git)
 # Peers of the harness, and a font for its charts.
 PACKAGES_PERF=(openvswitch-switch-dpdk fonts-dejavu-core)
 
+# What installs and runs the official SDKs. A nodejs that is not Debian's own brings npm along and clashes with Debian's.
+PACKAGES_SDK=(python3-venv nodejs)
+[ -x /usr/bin/npm ] || PACKAGES_SDK+=(npm)
+
 # Services that packages bring (prometheus) must not start: policy-rc.d says so while we install.
 forbid_service_starts() {
     [ -e /usr/sbin/policy-rc.d ] && return
