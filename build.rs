@@ -7,8 +7,8 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 // These files belong to the library; here only the shape of the command line is needed.
-#[allow(dead_code, missing_docs)]
-#[path = "src/cli.rs"]
+#[allow(dead_code, missing_docs, unused_imports)]
+#[path = "src/cli/mod.rs"]
 mod cli;
 #[allow(dead_code)]
 #[path = "src/control/id.rs"]
@@ -24,7 +24,7 @@ mod control {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for file in ["build.rs", "src/cli.rs", "src/control/id.rs", "src/control/packet_text.rs"] {
+    for file in ["build.rs", "src/cli", "src/control/id.rs", "src/control/packet_text.rs"] {
         println!("cargo:rerun-if-changed={file}");
     }
     println!("cargo:rerun-if-env-changed=VSWITCH_ASSETS_DIR");

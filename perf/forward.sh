@@ -32,6 +32,8 @@ lcores = [0]
 [dpdk]
 control_cpu = 1
 file_prefix = "fwd$$"
+[store]
+path = ""
 [ops]
 socket = "$DIR/ops.sock"
 [metrics]

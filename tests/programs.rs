@@ -69,6 +69,7 @@ impl Daemon {
             .env("VSWITCH__WORKER__COUNT", "0")
             .env("VSWITCH__METRICS__LISTEN", "127.0.0.1:0")
             .env("VSWITCH__OPS__SOCKET", folder.0.join("ops.sock"))
+            .env("VSWITCH__STORE__PATH", "")
             .envs(environment.iter().copied())
             .stderr(std::fs::File::create(folder.0.join("log")).unwrap())
             .spawn()

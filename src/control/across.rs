@@ -102,7 +102,7 @@ fn quotas(sink: &Sink, config: &Config, model: &Model, drafts: &[Draft]) {
             *said = true;
             let id = match target {
                 Target::Eni(eni) => &model.enis[*eni].id,
-                Target::Slb(id) | Target::Gwlbe(id) => id.as_str(),
+                Target::Away(id) | Target::Slb(id) | Target::Gwlbe(id) => id.as_str(),
             };
             let text = format!("target {id} has more than {quota} sources, the quota");
             sink.report(format!("{}.TrafficMirrorTargetId", draft.path), None, text);

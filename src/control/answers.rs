@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::attach;
 use super::fabric::PortView;
 use super::model::{EniSpec, Filter, FilterRule, Session, Target};
 use super::operations::{ExplainQuery, Operations};
@@ -160,7 +161,8 @@ fn eni(spec: &EniSpec, port: &PortView) -> Value {
         "socket": spec.socket.display().to_string(),
         "mode": spec.mode,
         "connections": port.connections,
-        "qemu": port.qemu,
+        "qemu": attach::qemu(spec),
+        "libvirt": attach::libvirt(spec),
     })
 }
 
@@ -210,6 +212,7 @@ fn session(state: &State, session: &Session) -> Value {
     let model = &state.model;
     let (kind, target) = match &session.target {
         Target::Eni(eni) => ("NetworkInterface", model.enis[*eni].id.to_string()),
+        Target::Away(id) => ("NetworkInterface", id.clone()),
         Target::Slb(id) => ("SLB", id.clone()),
         Target::Gwlbe(id) => ("GatewayLoadBalancerEndpoint", id.clone()),
     };

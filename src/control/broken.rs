@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::raw::Object;
+use super::raw::{List, Object};
 
 /// Ids of things that exist and are broken.
 #[derive(Debug, Default)]
@@ -21,8 +21,8 @@ impl Broken {
     }
 
     /// For the things of a list: all of them when it is no list, none so far otherwise.
-    pub(super) fn of(root: &Object<'_>, list: &str) -> Self {
-        Broken { all: root.raw(list).is_some_and(|v| !v.is_array()), ids: HashSet::new() }
+    pub(super) fn of(list: &List<'_>) -> Self {
+        Broken { all: !list.readable, ids: HashSet::new() }
     }
 
     /// One of the things is broken; `key` holds its id, if it has one.

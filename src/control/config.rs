@@ -44,11 +44,11 @@ macro_rules! sections {
         }
 
         impl $name {
-            const KEYS: &'static [&'static str] = &[$(stringify!($field)),+];
+            pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($field)),+];
 
-            fn read(object: &Object<'_>) -> Self {
-                let default = Self::default();
-                $name { $($field: object.optional(stringify!($field), $allowed, $read).unwrap_or(default.$field)),+ }
+            /// What the object says, and what it does not say from `rest`.
+            pub(super) fn read(object: &Object<'_>, rest: Self) -> Self {
+                $name { $($field: object.optional(stringify!($field), $allowed, $read).unwrap_or(rest.$field)),+ }
             }
         })+
 
@@ -65,7 +65,7 @@ macro_rules! sections {
                 $(if let Some(value) = root.raw(stringify!($section))
                     && let Some(object) = Object::new(sink, stringify!($section), value, $name::KEYS, &[])
                 {
-                    config.$section = $name::read(&object);
+                    config.$section = $name::read(&object, $name::default());
                 })+
                 config
             }

@@ -4,16 +4,16 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
-use tracing::{error, info};
+use tracing::info;
 
 use super::config::Config;
 use super::fabric::{Fabric, NoFabric};
-use super::ops;
+use super::raw::Problem;
 use super::regions;
-use super::signals::{self, Signals};
+use super::serve;
+use super::signals;
 use super::switch::Switch;
 use crate::classify::Level;
-use crate::metrics::server;
 use crate::terminal;
 
 /// Why the daemon did not come up, or did not end well: a sentence each.
@@ -41,11 +41,21 @@ pub fn configuration(path: &Path) -> Result<(Config, Level), Failure> {
 /// Every problem found.
 pub fn check(path: &Path) -> Result<(), Failure> {
     let (config, level) = configuration(path)?;
-    let model = super::load_model(&config.files.inventory, &config.files.mirror, &config)
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let region = region(&config)?;
     let text = toml::to_string(&config).map_err(|e| vec![e.to_string()])?;
-    let region = regions::describe(&model.region);
     terminal::print(&format!("# {region}\n# classifier: {}\n{text}", level.name()))
+}
+
+/// What the region can, after a look into the object files. With a store they need not be there.
+fn region(config: &Config) -> Result<String, Failure> {
+    let sentences = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let files = &config.files;
+    if !config.store.path.as_os_str().is_empty() && !files.inventory.exists() {
+        let regions = super::load_regions(config).map_err(sentences)?;
+        return Ok(regions::describe(&regions::region(&regions, config.region.id.clone(), None)));
+    }
+    let model = super::load_model(&files.inventory, &files.mirror, config).map_err(sentences)?;
+    Ok(regions::describe(&model.region))
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -59,7 +69,7 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     let signals = signals::listen().map_err(|e| vec![e])?;
     let fabric = fabric(&config).map_err(|e| vec![e])?;
     let switch = Arc::new(Switch::new(config, fabric));
-    let outcome = serve(&switch, signals);
+    let outcome = serve::serve(&switch, signals);
     switch.stop();
     outcome
 }
@@ -74,53 +84,6 @@ fn log_to_stderr(level: &str) -> Result<(), Failure> {
         .with_writer(std::io::stderr)
         .try_init();
     Ok(())
-}
-
-/// Listeners first, so that a taken port fails before guests are served; then the objects; then ready.
-fn serve(switch: &Arc<Switch>, signals: Signals) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| vec![format!("no event loop: {e}")])?;
-    runtime.block_on(async {
-        let metrics = server::bind(&switch.config.metrics.listen).await.map_err(|e| vec![e])?;
-        let ops_socket = ops::bind(&switch.config.ops.socket).await.map_err(|e| vec![e])?;
-        let version = reload(switch).await?;
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        let tasks = [
-            tokio::spawn(server::serve(metrics, switch.clone(), stopped.clone())),
-            tokio::spawn(ops::serve(ops_socket, switch.clone(), stopped)),
-        ];
-        info!(version, "ready");
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        let Signals { stop: mut told_to_stop, reload } = signals;
-        // A task of its own: a reload, however long, does not keep the switch from being stopped.
-        let reloads = tokio::spawn(reload_when_told(switch.clone(), reload));
-        let _ = told_to_stop.wait_for(|told| *told).await;
-        reloads.abort();
-        info!("stopping");
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-        let _ = stop.send(true);
-        for task in tasks {
-            let _ = task.await;
-        }
-        Ok(())
-    })
-}
-
-/// Reloads on a thread where it may take its time.
-async fn reload(switch: &Arc<Switch>) -> Result<u64, Failure> {
-    let switch = switch.clone();
-    tokio::task::spawn_blocking(move || switch.reload()).await.unwrap_or_else(|e| Err(vec![e.to_string()]))
-}
-
-async fn reload_when_told(switch: Arc<Switch>, mut told: tokio::sync::mpsc::Receiver<()>) {
-    while told.recv().await.is_some() {
-        match reload(&switch).await {
-            Ok(version) => info!(version, "reloaded"),
-            Err(problems) => problems.iter().for_each(|p| error!("not reloaded: {p}")),
-        }
-    }
 }
 
 /// The packet side that the configuration asks for.

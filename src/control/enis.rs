@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
-use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,22 +10,19 @@ use super::broken::{Broken, reference};
 use super::config::{Config, SocketMode};
 use super::id::ALLOWED as ID;
 use super::instances::{instances, limit_of_eni};
-use super::inventory::{ADDRESS, MAC, address, id, mac, unique};
-use super::model::{EniSpec, Model};
-use super::quotas::{ENIS, MTUS, QUEUE_PAIRS};
+use super::inventory::{ADDRESS, Inventory, MAC, address, by_id, id, mac, unique};
+use super::model::{EniSpec, Model, RemoteEni};
+use super::quotas::{ENIS, MTUS, QUEUE_PAIRS, REGION_ENIS};
 use super::raw::{Object, Sink, boolean, integer, text};
+use super::sockets::Sockets;
 use crate::mirror::bandwidth::Bandwidth;
-
-/// Longest path of a Unix socket (`sockaddr_un` less the NUL).
-const SOCKET_PATH: usize = 107;
 
 /// What no two ENIs may share.
 struct Taken {
     ids: HashSet<Arc<str>>,
     addresses: HashMap<(usize, Ipv4Addr), String>,
     macs: HashSet<(usize, [u8; 6])>,
-    /// Who listens or connects there; paths are [`normal`].
-    sockets: HashMap<PathBuf, String>,
+    sockets: Sockets,
 }
 
 /// What an ENI may refer to.
@@ -34,30 +30,48 @@ struct Taken {
 struct World<'a> {
     config: &'a Config,
     broken_subnets: &'a Broken,
+    subnets: &'a HashMap<Arc<str>, usize>,
     instances: &'a HashMap<Arc<str>, Bandwidth>,
 }
 
+/// An ENI, with a port here or on another host.
+enum Read {
+    Here(EniSpec),
+    Elsewhere(RemoteEni),
+}
+
 /// Adds the ENIs to the model; returns those that exist but are broken.
-pub(super) fn enis(root: &Object<'_>, model: &mut Model, config: &Config, broken_subnets: &Broken) -> Broken {
-    let mut broken = Broken::of(root, "NetworkInterfaces");
-    let ops = (normal(&config.ops.socket), "the operations API (ops.socket)".to_owned());
-    let mut taken =
-        Taken { ids: HashSet::new(), addresses: HashMap::new(), macs: HashSet::new(), sockets: HashMap::from([ops]) };
-    let world = World { config, broken_subnets, instances: &instances(root) };
-    let list = root.list("NetworkInterfaces");
-    if list.len() > ENIS {
-        root.sink().report("NetworkInterfaces", None, format!("{} ENIs; at most {ENIS} fit a process", list.len()));
+pub(super) fn enis(inventory: &Inventory<'_>, model: &mut Model, config: &Config, broken_subnets: &Broken) -> Broken {
+    let (sink, list) = (inventory.root.sink(), &inventory.enis.items);
+    let mut broken = Broken::of(&inventory.enis);
+    let sockets = Sockets::of(config);
+    let mut taken = Taken { ids: HashSet::new(), addresses: HashMap::new(), macs: HashSet::new(), sockets };
+    let subnets = by_id(model.subnets.iter().map(|subnet| &subnet.id));
+    let world = World { config, broken_subnets, subnets: &subnets, instances: &instances(inventory) };
+    let here = list.iter().filter(|(_, value)| is_here(value, config)).count();
+    if here > ENIS {
+        sink.report("NetworkInterfaces", None, format!("{here} ENIs; at most {ENIS} fit a process"));
+    }
+    if list.len() > REGION_ENIS {
+        let text = format!("{} ENIs; at most {REGION_ENIS} fit an inventory", list.len());
+        sink.report("NetworkInterfaces", None, text);
     }
     for (path, value) in list {
-        match eni(root.sink(), &path, value, model, world, &mut taken) {
-            Some(eni) => model.enis.push(eni),
+        match eni(sink, path, value, model, world, &mut taken) {
+            Some(Read::Here(eni)) => model.enis.push(eni),
+            Some(Read::Elsewhere(eni)) => model.remote.push(eni),
             None => broken.note(value, "NetworkInterfaceId"),
         }
     }
     broken
 }
 
-const ENI_KEYS: [&str; 16] = [
+/// Whether an ENI's port is on this host: it names this host, or none.
+fn is_here(eni: &Value, config: &Config) -> bool {
+    eni.get("HostId").is_none_or(|host| host.is_null() || host.as_str() == Some(&config.store.host))
+}
+
+const ENI_KEYS: [&str; 17] = [
     "NetworkInterfaceId",
     "VSwitchId",
     "MacAddress",
@@ -74,14 +88,15 @@ const ENI_KEYS: [&str; 16] = [
     "NetworkInterfaceName",
     "BandwidthBps",
     "BurstBytes",
+    "HostId",
 ];
 
-fn eni(sink: &Sink, path: &str, value: &Value, model: &Model, world: World<'_>, taken: &mut Taken) -> Option<EniSpec> {
+fn eni(sink: &Sink, path: &str, value: &Value, model: &Model, world: World<'_>, taken: &mut Taken) -> Option<Read> {
     let config = world.config;
     let object = Object::new(sink, path, value, &ENI_KEYS, &["VpcId", "ZoneId", "Description"])?;
     let id = object.required("NetworkInterfaceId", ID, id);
     let subnet = reference(&object, "VSwitchId", "the id of a vSwitch in VSwitches", world.broken_subnets, |id| {
-        model.subnets.iter().position(|s| *s.id == *id)
+        world.subnets.get(id).copied()
     });
     let mac = object.required("MacAddress", MAC, mac);
     let primary = object.required("PrivateIpAddress", ADDRESS, address);
@@ -100,6 +115,7 @@ fn eni(sink: &Sink, path: &str, value: &Value, model: &Model, world: World<'_>, 
     let bandwidth = limit_of_eni(&object, instance.as_ref(), world.instances);
     let instance_type = object.optional("InstanceType", "an instance type", text);
     let owner = object.optional("OwnerId", "an account's id", text).unwrap_or_default();
+    let host = object.optional("HostId", ID, self::id);
     let managed = object.optional("Managed", "true or false", boolean).unwrap_or(false);
     unique(&object, "NetworkInterfaceId", id.as_ref(), &mut taken.ids, "another ENI has this id");
     if let (Some(mac), Some(subnet)) = (mac, subnet) {
@@ -125,14 +141,20 @@ fn eni(sink: &Sink, path: &str, value: &Value, model: &Model, world: World<'_>, 
             None => sink.report(at, Some(value), ADDRESS),
         }
     }
-    let socket = socket(&object, id.as_deref(), name, config, taken);
-    Some(EniSpec {
+    let mtu = mtu.unwrap_or(1500);
+    if !is_here(value, config) {
+        let (id, host, subnet, mac, primary) = (id?, host?, subnet?, mac?, primary?);
+        let eni = RemoteEni { id, host, subnet, mac, primary, secondaries, mtu, instance_type, owner, managed };
+        return Some(Read::Elsewhere(eni));
+    }
+    let socket = taken.sockets.claim(&object, id.as_deref(), name, config);
+    Some(Read::Here(EniSpec {
         id: id?,
         subnet: subnet?,
         mac: mac?,
         primary: primary?,
         secondaries,
-        mtu: mtu.unwrap_or(1500),
+        mtu,
         instance,
         bandwidth,
         instance_type,
@@ -141,41 +163,7 @@ fn eni(sink: &Sink, path: &str, value: &Value, model: &Model, world: World<'_>, 
         queue_pairs: queue_pairs.unwrap_or(1),
         socket: socket?,
         mode: mode.unwrap_or(config.ports.mode),
-    })
-}
-
-/// The named socket or the one that goes by the id; a relative path starts at ports.socket_dir.
-fn socket(object: &Object<'_>, id: Option<&str>, name: &str, config: &Config, taken: &mut Taken) -> Option<PathBuf> {
-    let named = object.optional("Socket", "a path", |v| text(v).filter(|s| !s.contains('\0')));
-    let file = match (named, object.raw("Socket")) {
-        (Some(named), _) => named,
-        (None, Some(_)) => return None,
-        (None, None) => format!("{}.sock", id?),
-    };
-    let socket = config.ports.socket_dir.join(file);
-    let report = |what: String| {
-        object.sink().report(object.path_of("Socket"), Some(&Value::from(socket.display().to_string())), what);
-    };
-    if socket.as_os_str().len() > SOCKET_PATH {
-        report(format!("a socket's path has at most {SOCKET_PATH} bytes"));
-    }
-    if let Some(other) = taken.sockets.insert(normal(&socket), format!("ENI {name}")) {
-        report(format!("{other} has this socket"));
-    }
-    Some(socket)
-}
-
-/// One spelling of a path: absolute, without `.`, `..` and doubled slashes.
-fn normal(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    absolute.components().fold(PathBuf::new(), |mut normal, part| {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(normal.pop()),
-            part => normal.push(part),
-        }
-        normal
-    })
+    }))
 }
 
 /// An address must be a host's in the subnet, and nobody else's in the VPC.

@@ -22,8 +22,6 @@ pub struct PortView {
     pub fault: Option<String>,
     /// How often a guest came.
     pub connections: u64,
-    /// Arguments with which QEMU attaches a guest.
-    pub qemu: String,
 }
 
 /// A worker's figures.

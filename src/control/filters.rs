@@ -37,7 +37,7 @@ const RULE_KEYS: [&str; 9] = [
 ];
 const RULE_IGNORED: [&str; 4] =
     ["TrafficMirrorFilterId", "TrafficDirection", "TrafficMirrorFilterRuleStatus", "CreationTime"];
-const PORTS: &str = "a range from 0 to 65535 such as 80/443, or -1/-1 for any";
+pub(super) const PORTS: &str = "a range from 0 to 65535 such as 80/443, or -1/-1 for any";
 
 /// Ids that no two filters and no two rules share.
 #[derive(Default)]
@@ -48,7 +48,7 @@ struct Taken {
 
 /// Adds the filters to the model; returns those that exist but are broken.
 pub(super) fn filters(root: &Object<'_>, config: &Config, model: &mut Model) -> Broken {
-    let mut broken = Broken::of(root, "TrafficMirrorFilters");
+    let mut broken = Broken::of(&root.listed("TrafficMirrorFilters"));
     let mut taken = Taken::default();
     let list = root.list("TrafficMirrorFilters");
     limit(root.sink(), "TrafficMirrorFilters", list.len(), config.quotas.filters, "filters");
@@ -150,7 +150,7 @@ fn ports(object: &Object<'_>, key: &str, protocol: Option<Protocol>) -> Option<O
     Some(range)
 }
 
-fn port_range(text: &str) -> Option<Option<PortRange>> {
+pub(super) fn port_range(text: &str) -> Option<Option<PortRange>> {
     if text == "-1/-1" {
         return Some(None);
     }

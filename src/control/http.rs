@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,9 +19,6 @@ use tokio::sync::{Semaphore, watch};
 const HEADERS: Duration = Duration::from_secs(10);
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
-/// Bytes of a request's body.
-const BODY: usize = 1 << 20;
-
 /// A request, read whole.
 #[derive(Debug)]
 pub struct Call {
@@ -27,6 +26,8 @@ pub struct Call {
     pub method: Method,
     /// Path without the query.
     pub path: String,
+    /// What stands behind its question mark.
+    pub query: String,
     /// Body.
     pub body: Bytes,
 }
@@ -39,20 +40,31 @@ pub struct Answer {
     /// Content type.
     pub content_type: &'static str,
     /// Body.
-    pub body: String,
+    pub body: Bytes,
+    /// Headers beside the content type.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// An answer to come.
+pub type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
 impl Answer {
+    /// Any content.
+    #[must_use]
+    pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Answer { status, content_type, body: body.into(), headers: Vec::new() }
+    }
+
     /// Plain text.
     #[must_use]
-    pub fn text(status: StatusCode, body: impl Into<String>) -> Self {
-        Answer { status, content_type: "text/plain; charset=utf-8", body: body.into() }
+    pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Answer::new(status, "text/plain; charset=utf-8", body)
     }
 
     /// JSON.
     #[must_use]
     pub fn json(status: StatusCode, body: &serde_json::Value) -> Self {
-        Answer { status, content_type: "application/json", body: format!("{body:#}\n") }
+        Answer::new(status, "application/json", format!("{body:#}\n"))
     }
 
     /// `{"errors": [...]}`.
@@ -87,13 +99,23 @@ impl Accept for tokio::net::TcpListener {
     }
 }
 
-/// Serves until `stop` says true. `answer` runs on a thread where it may block.
+/// Something that answers calls.
+type Service = dyn Fn(Call) -> Answering + Send + Sync;
+
+/// Runs what may block on a thread where it may.
+pub async fn on_a_thread(answer: impl FnOnce() -> Answer + Send + 'static) -> Answer {
+    let answer = tokio::task::spawn_blocking(answer).await;
+    answer.unwrap_or_else(|e| Answer::errors(StatusCode::INTERNAL_SERVER_ERROR, &[e.to_string()]))
+}
+
+/// Serves until `stop` says true. A request's body has at most `largest_body` bytes.
 pub async fn serve<L: Accept>(
     listener: L,
-    answer: impl Fn(Call) -> Answer + Send + Sync + 'static,
+    largest_body: usize,
+    answer: impl Fn(Call) -> Answering + Send + Sync + 'static,
     mut stop: watch::Receiver<bool>,
 ) {
-    let answer: Arc<dyn Fn(Call) -> Answer + Send + Sync> = Arc::new(answer);
+    let answer: Arc<Service> = Arc::new(answer);
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let stream = tokio::select! {
@@ -111,7 +133,7 @@ pub async fn serve<L: Accept>(
         };
         let answer = answer.clone();
         tokio::spawn(async move {
-            let service = service_fn(move |request| respond(request, answer.clone()));
+            let service = service_fn(move |request| respond(request, largest_body, answer.clone()));
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
@@ -122,22 +144,25 @@ pub async fn serve<L: Accept>(
 
 async fn respond(
     request: Request<Incoming>,
-    answer: Arc<dyn Fn(Call) -> Answer + Send + Sync>,
+    largest_body: usize,
+    answer: Arc<Service>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
-    let body = tokio::time::timeout(HEADERS, Limited::new(body, BODY).collect()).await;
+    let body = tokio::time::timeout(HEADERS, Limited::new(body, largest_body).collect()).await;
     let answer = match body {
         Ok(Ok(body)) => {
-            let call = Call { method: parts.method, path: parts.uri.path().to_owned(), body: body.to_bytes() };
-            tokio::task::spawn_blocking(move || answer(call))
-                .await
-                .unwrap_or_else(|e| Answer::errors(StatusCode::INTERNAL_SERVER_ERROR, &[e.to_string()]))
+            let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().unwrap_or_default().to_owned());
+            answer(Call { method: parts.method, path, query, body: body.to_bytes() }).await
         }
-        Ok(Err(_)) => Answer::errors(StatusCode::PAYLOAD_TOO_LARGE, &[format!("a body has at most {BODY} bytes")]),
+        Ok(Err(_)) => {
+            let sentence = format!("a body has at most {largest_body} bytes");
+            Answer::errors(StatusCode::PAYLOAD_TOO_LARGE, &[sentence])
+        }
         Err(_) => Answer::errors(StatusCode::REQUEST_TIMEOUT, &["the body did not come in time".to_owned()]),
     };
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    let mut response = Response::new(Full::new(answer.body));
     *response.status_mut() = answer.status;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(answer.content_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    response.headers_mut().extend(answer.headers);
     Ok(response)
 }

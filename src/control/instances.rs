@@ -3,10 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::id::ALLOWED as ID;
-use super::inventory::{id, unique};
+use super::inventory::{Inventory, id, unique};
 use super::quotas::{BANDWIDTH, BANDWIDTH_BURST};
 use super::raw::{Object, integer};
 use crate::mirror::bandwidth::Bandwidth;
@@ -15,17 +13,16 @@ use crate::mirror::bandwidth::Bandwidth;
 pub(super) const LIMIT_KEYS: [&str; 2] = ["BandwidthBps", "BurstBytes"];
 
 /// Limits by instance; an instance without one may have any bandwidth.
-pub(super) fn instances(root: &Object<'_>) -> HashMap<Arc<str>, Bandwidth> {
+pub(super) fn instances(inventory: &Inventory<'_>) -> HashMap<Arc<str>, Bandwidth> {
     let (mut limits, mut ids) = (HashMap::new(), HashSet::new());
-    let named: HashSet<&str> = match root.raw("NetworkInterfaces") {
-        Some(Value::Array(enis)) => enis.iter().filter_map(|eni| eni.get("InstanceId")?.as_str()).collect(),
-        _ => HashSet::new(),
-    };
+    let named = inventory.enis.items.iter().filter_map(|(_, eni)| eni.get("InstanceId")?.as_str());
+    let named: HashSet<&str> = named.collect();
     // What is no list hides who belongs to whom, and is complained about where it is read.
-    let known = root.raw("NetworkInterfaces").is_none_or(Value::is_array);
-    for (path, value) in root.list("Instances") {
+    let known = inventory.enis.readable && !inventory.one_by_one;
+    for (path, value) in &inventory.instances.items {
         let keys = ["InstanceId", LIMIT_KEYS[0], LIMIT_KEYS[1]];
-        let Some(object) = Object::new(root.sink(), &path, value, &keys, &["InstanceName", "Description"]) else {
+        let Some(object) = Object::new(inventory.root.sink(), path, value, &keys, &["InstanceName", "Description"])
+        else {
             continue;
         };
         let id = object.required("InstanceId", ID, id);

@@ -1,18 +1,19 @@
-//! The inventory file: what the platform says exists. Every field is checked on its own before anything is left out.
+//! The inventory: what the platform says exists. Every field is checked on its own before anything is left out.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 use serde_json::Value;
 
+use super::accounts::accounts;
 use super::broken::{Broken, reference};
 use super::config::Config;
 use super::enis::enis;
 use super::id::{ALLOWED as ID, is_id};
 use super::model::{Model, Subnet, Vpc};
-use super::raw::{Object, Sink, boolean, text};
+use super::raw::{List, Object, Sink, boolean, text};
 use super::regions::{Regions, region};
 use crate::wire::Mac;
 
@@ -67,13 +68,56 @@ fn host_network(object: &Object<'_>, key: &str) -> Option<Ipv4Net> {
     Some(net)
 }
 
-/// Reads an inventory into an otherwise empty model, and which ENIs exist but are broken.
+/// The facts of a region.
+pub(super) const REGION_KEYS: [&str; 3] = ["RegionId", "JumboMirroring", "PlatformCidrs"];
+
+/// An inventory of which nothing but its outline is known.
+pub(super) struct Inventory<'a> {
+    /// Holds the region's facts.
+    pub(super) root: Object<'a>,
+    pub(super) accounts: List<'a>,
+    pub(super) vpcs: List<'a>,
+    pub(super) subnets: List<'a>,
+    pub(super) instances: List<'a>,
+    pub(super) enis: List<'a>,
+    /// Its objects come one by one, so that an instance may be there before its ENIs.
+    pub(super) one_by_one: bool,
+}
+
+/// Reads an inventory's tree into an otherwise empty model, and which ENIs exist but are broken.
 pub(super) fn read(sink: &Sink, tree: &Value, config: &Config, regions: &Regions) -> (Model, Broken) {
-    let mut model = Model::default();
-    let known = ["RegionId", "JumboMirroring", "PlatformCidrs", "Vpcs", "VSwitches", "NetworkInterfaces", "Instances"];
+    let lists = ["Accounts", "Vpcs", "VSwitches", "NetworkInterfaces", "Instances"];
+    let known: Vec<&str> = REGION_KEYS.into_iter().chain(lists).collect();
     let Some(root) = Object::new(sink, "", tree, &known, &[]) else {
-        return (model, Broken::everything());
+        return (Model::default(), Broken::everything());
     };
+    let inventory = Inventory {
+        accounts: root.listed("Accounts"),
+        vpcs: root.listed("Vpcs"),
+        subnets: root.listed("VSwitches"),
+        instances: root.listed("Instances"),
+        enis: root.listed("NetworkInterfaces"),
+        root,
+        one_by_one: false,
+    };
+    inventory.read(config, regions)
+}
+
+impl Inventory<'_> {
+    /// The model, and which ENIs exist but are broken.
+    pub(super) fn read(&self, config: &Config, regions: &Regions) -> (Model, Broken) {
+        let mut model = Model::default();
+        region_facts(&self.root, config, regions, &mut model);
+        model.accounts = accounts(self.root.sink(), &self.accounts, config);
+        let broken = vpcs(self, &mut model);
+        let broken = subnets(self, &mut model, &broken);
+        let broken = enis(self, &mut model, config, &broken);
+        (model, broken)
+    }
+}
+
+fn region_facts(root: &Object<'_>, config: &Config, regions: &Regions, model: &mut Model) {
+    let sink = root.sink();
     let own = &config.region.id;
     let id = root.required("RegionId", "a region's id", text).unwrap_or_default();
     if !id.is_empty() && id != *own {
@@ -88,16 +132,12 @@ pub(super) fn read(sink: &Sink, tree: &Value, config: &Config, regions: &Regions
             None => sink.report(path, Some(value), "an IPv4 network such as 100.64.0.0/10"),
         }
     }
-    let broken = vpcs(&root, &mut model);
-    let broken = subnets(&root, &mut model, &broken);
-    let broken = enis(&root, &mut model, config, &broken);
-    (model, broken)
 }
 
-fn vpcs(root: &Object<'_>, model: &mut Model) -> Broken {
-    let (mut broken, mut ids) = (Broken::of(root, "Vpcs"), HashSet::new());
-    for (path, value) in root.list("Vpcs") {
-        match vpc(root.sink(), &path, value, &mut ids) {
+fn vpcs(inventory: &Inventory<'_>, model: &mut Model) -> Broken {
+    let (mut broken, mut ids) = (Broken::of(&inventory.vpcs), HashSet::new());
+    for (path, value) in &inventory.vpcs.items {
+        match vpc(inventory.root.sink(), path, value, &mut ids) {
             Some(vpc) => model.vpcs.push(vpc),
             None => broken.note(value, "VpcId"),
         }
@@ -113,6 +153,15 @@ fn vpc(sink: &Sink, path: &str, value: &Value, ids: &mut HashSet<Arc<str>>) -> O
     Some(Vpc { id: id?, cidr: cidr? })
 }
 
+/// Places by id; of two things with one id, the first's.
+pub(super) fn by_id<'a>(ids: impl Iterator<Item = &'a Arc<str>>) -> HashMap<Arc<str>, usize> {
+    let mut places = HashMap::new();
+    for (place, id) in ids.enumerate() {
+        places.entry(id.clone()).or_insert(place);
+    }
+    places
+}
+
 /// An id that nothing of the same kind has.
 pub(super) fn unique(
     object: &Object<'_>,
@@ -126,10 +175,30 @@ pub(super) fn unique(
     }
 }
 
-fn subnets(root: &Object<'_>, model: &mut Model, broken_vpcs: &Broken) -> Broken {
-    let (mut broken, mut ids) = (Broken::of(root, "VSwitches"), HashSet::new());
-    for (path, value) in root.list("VSwitches") {
-        match subnet(root.sink(), &path, value, model, broken_vpcs, &mut ids) {
+/// What a subnet may refer to, and what no two may share.
+struct Others<'a> {
+    vpcs: HashMap<Arc<str>, usize>,
+    broken_vpcs: &'a Broken,
+    ids: HashSet<Arc<str>>,
+    /// Networks that do not overlap, by VPC and first address.
+    networks: BTreeMap<(usize, Ipv4Addr), (Ipv4Net, Arc<str>)>,
+}
+
+impl Others<'_> {
+    /// The network of the VPC that this one overlaps. Of two networks that overlap, one begins in the other.
+    fn overlapping(&self, vpc: usize, cidr: Ipv4Net) -> Option<&(Ipv4Net, Arc<str>)> {
+        let up_to_its_end = ..=(vpc, cidr.broadcast());
+        let last = self.networks.range(up_to_its_end).next_back().filter(|((of, _), _)| *of == vpc);
+        last.map(|(_, other)| other).filter(|(other, _)| other.contains(&cidr) || cidr.contains(other))
+    }
+}
+
+fn subnets(inventory: &Inventory<'_>, model: &mut Model, broken_vpcs: &Broken) -> Broken {
+    let mut broken = Broken::of(&inventory.subnets);
+    let vpcs = by_id(model.vpcs.iter().map(|vpc| &vpc.id));
+    let mut others = Others { vpcs, broken_vpcs, ids: HashSet::new(), networks: BTreeMap::new() };
+    for (path, value) in &inventory.subnets.items {
+        match subnet(inventory.root.sink(), path, value, model, &mut others) {
             Some(subnet) => model.subnets.push(subnet),
             None => broken.note(value, "VSwitchId"),
         }
@@ -137,24 +206,16 @@ fn subnets(root: &Object<'_>, model: &mut Model, broken_vpcs: &Broken) -> Broken
     broken
 }
 
-fn subnet(
-    sink: &Sink,
-    path: &str,
-    value: &Value,
-    model: &Model,
-    broken_vpcs: &Broken,
-    ids: &mut HashSet<Arc<str>>,
-) -> Option<Subnet> {
+fn subnet(sink: &Sink, path: &str, value: &Value, model: &Model, others: &mut Others<'_>) -> Option<Subnet> {
     let known = ["VSwitchId", "VpcId", "CidrBlock", "RouterMac", "GatewayIp"];
     let object = Object::new(sink, path, value, &known, &["VSwitchName", "ZoneId"])?;
     let id = object.required("VSwitchId", ID, id);
     let cidr = network(&object, "CidrBlock");
-    let vpc = reference(&object, "VpcId", "the id of a VPC in Vpcs", broken_vpcs, |id| {
-        model.vpcs.iter().position(|vpc| *vpc.id == *id)
-    });
+    let vpc =
+        reference(&object, "VpcId", "the id of a VPC in Vpcs", others.broken_vpcs, |id| others.vpcs.get(id).copied());
     let router_mac = object.optional("RouterMac", MAC, mac).unwrap_or(ROUTER_MAC);
     let gateway = object.optional("GatewayIp", ADDRESS, address);
-    unique(&object, "VSwitchId", id.as_ref(), ids, "another vSwitch has this id");
+    unique(&object, "VSwitchId", id.as_ref(), &mut others.ids, "another vSwitch has this id");
     let cidr = cidr?;
     let small = cidr.prefix_len() > 29;
     if small {
@@ -171,9 +232,10 @@ fn subnet(
     if !model.vpcs[vpc].cidr.contains(&cidr) {
         object.report("CidrBlock", format!("must lie in the VPC's network {}", model.vpcs[vpc].cidr));
     }
-    let other = |s: &&Subnet| s.vpc == vpc && (s.cidr.contains(&cidr) || cidr.contains(&s.cidr));
-    if let Some(other) = model.subnets.iter().find(other) {
-        object.report("CidrBlock", format!("overlaps {} of vSwitch {}", other.cidr, other.id));
+    if let Some((other, whose)) = others.overlapping(vpc, cidr) {
+        object.report("CidrBlock", format!("overlaps {other} of vSwitch {whose}"));
+    } else if let Some(id) = &id {
+        others.networks.insert((vpc, cidr.network()), (cidr, id.clone()));
     }
     let gateway = gateway.unwrap_or_else(|| Ipv4Addr::from_bits(cidr.broadcast().to_bits().saturating_sub(2)));
     (!small).then_some(Subnet { id: id?, vpc, cidr, router_mac, gateway })

@@ -1,6 +1,7 @@
 //! How a configuration comes about: defaults, the file, the environment, then what no key breaks alone.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use config::builder::DefaultState;
@@ -101,6 +102,25 @@ fn together(sink: &Sink, config: &Config) {
         let text = format!("at most half of worker.ring_size = {ring_size}");
         sink.report("ports.credit", Some(&Value::from(credit)), text);
     }
+    api_together(sink, config);
+}
+
+/// A certificate goes with its key, and secrets and objects do not cross a network in clear unless somebody says so.
+fn api_together(sink: &Sink, config: &Config) {
+    let api = &config.api;
+    let (certificate, key) = (!api.tls_certificate.as_os_str().is_empty(), !api.tls_key.as_os_str().is_empty());
+    if certificate != key {
+        let (given, missing) =
+            if certificate { ("api.tls_certificate", "api.tls_key") } else { ("api.tls_key", "api.tls_certificate") };
+        let value = Value::from(if certificate { &api.tls_certificate } else { &api.tls_key }.display().to_string());
+        sink.report(given, Some(&value), format!("goes with {missing}: both or none"));
+    }
+    let elsewhere = api.listen.parse::<SocketAddr>().is_ok_and(|a| !a.ip().to_canonical().is_loopback());
+    if elsewhere && !certificate && !api.insecure {
+        let text = "plain HTTP is for loopback addresses: name a certificate in api.tls_certificate and its key in \
+                    api.tls_key, or allow it with api.insecure = true";
+        sink.report("api.listen", Some(&Value::from(&*api.listen)), text);
+    }
 }
 
 /// A problem with a key that a variable set, or with a section that only variables brought up, is the environment's.
@@ -135,6 +155,34 @@ mod tests {
         for toml in ["[ports]\ncredit = 513\n", "[worker]\nring_size = 1023\n"] {
             let lines = load(toml, &[]).unwrap_err();
             assert!(lines[0].contains("at most half of worker.ring_size"), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_api_speaks_plain_http_on_loopback_only() {
+        for toml in [
+            "listen = \"127.3.2.1:1\"",
+            "listen = \"[::1]:1\"",
+            "listen = \"\"",
+            "listen = \"0.0.0.0:1\"\ninsecure = true",
+            "listen = \"0.0.0.0:1\"\ntls_certificate = \"c\"\ntls_key = \"k\"",
+        ] {
+            assert!(load(&format!("[api]\n{toml}\n"), &[]).is_ok(), "{toml}");
+        }
+        for address in ["0.0.0.0:1", "192.0.2.1:1", "[::]:1", "[::ffff:192.0.2.1]:1"] {
+            let lines = load(&format!("[api]\nlisten = \"{address}\"\n"), &[]).unwrap_err();
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            for word in ["t.toml: api.listen = ", address, "api.tls_certificate", "api.tls_key", "api.insecure"] {
+                assert!(lines[0].contains(word), "{lines:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificate_goes_with_its_key() {
+        for (given, missing) in [("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")] {
+            let lines = load(&format!("[api]\n{given} = \"x.pem\"\n"), &[]).unwrap_err();
+            assert_eq!(lines, [format!("t.toml: api.{given} = \"x.pem\": goes with api.{missing}: both or none")]);
         }
     }
 

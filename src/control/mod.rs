@@ -2,9 +2,12 @@
 //!
 //! The tenant API and the store will stand before [`objects`]; until their issue lands, files take their place.
 
+pub mod accounts;
+pub mod accounts_file;
 mod across;
 pub(crate) mod answers;
 pub mod api;
+mod attach;
 mod broken;
 pub mod compile;
 #[cfg(test)]
@@ -13,6 +16,7 @@ mod compile_changes_tests;
 mod compile_tests;
 pub mod config;
 pub mod daemon;
+pub mod document;
 mod duplicates;
 mod enis;
 pub mod fabric;
@@ -29,18 +33,24 @@ pub mod ops;
 pub mod packet_text;
 #[cfg(test)]
 mod packet_text_tests;
+pub mod plane;
+pub mod platform;
 pub mod quotas;
 pub mod raw;
 pub mod regions;
 pub mod registry;
+pub mod secrets;
+pub(crate) mod serve;
 mod sessions;
 pub mod signals;
+mod sockets;
 mod sources;
 pub mod store;
 pub mod switch;
 #[cfg(test)]
 mod switch_tests;
 pub mod tables;
+pub mod version;
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +63,7 @@ use serde_json::Value;
 
 use broken::Broken;
 use config::Config;
+use document::Document;
 use model::Model;
 use raw::{Problem, Sink};
 use regions::Regions;
@@ -62,16 +73,27 @@ use regions::Regions;
 /// # Errors
 /// Every problem of all files.
 pub fn load_model(inventory: &Path, mirror: &Path, config: &Config) -> Result<Model, Vec<Problem>> {
-    let text = |path: &Path| {
-        let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => (name, Ok(text)),
-            Err(e) => (name, Err(format!("cannot be read: {e}"))),
-        }
-    };
-    let regions = &config.files.regions;
-    let regions = if regions.as_os_str().is_empty() { built_in_regions() } else { text(regions) };
-    parse_model(text(inventory), text(mirror), regions, config)
+    parse_model(text_of(inventory), text_of(mirror), text_of_regions(config), config)
+}
+
+/// Reads the list of regions: the file that the configuration names, or the built-in list.
+///
+/// # Errors
+/// Every problem of the file.
+pub fn load_regions(config: &Config) -> Result<Regions, Vec<Problem>> {
+    let (sink, tree) = tree(text_of_regions(config));
+    let regions = tree.map_or_else(Regions::new, |tree| regions::read(&sink, &tree));
+    if sink.is_clean() { Ok(regions) } else { Err(sink.into_problems()) }
+}
+
+fn text_of_regions(config: &Config) -> Named {
+    let file = &config.files.regions;
+    if file.as_os_str().is_empty() { built_in_regions() } else { text_of(file) }
+}
+
+fn text_of(path: &Path) -> Named {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot be read: {e}"));
+    (path.display().to_string(), text)
 }
 
 /// The same from texts, each with the name that problems mention.
@@ -134,4 +156,8 @@ pub fn fuzz_objects(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (inventory, mirror) = text.split_once('\0').unwrap_or((&text, ""));
     let _ = model_from_json(("inventory", inventory), ("mirror", mirror), &Config::default());
+    if let (Ok(document), Ok(regions)) = (Document::from_text("inventory", inventory), load_regions(&Config::default()))
+    {
+        let _ = document.redacted().with_secrets_of(&document).read(&Config::default(), &regions);
+    }
 }

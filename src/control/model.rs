@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
+pub use super::accounts::{AccessKey, Account, Secret};
 pub use super::config::SocketMode;
 use crate::classify::rule::Rule;
 use crate::mirror::bandwidth::Bandwidth;
@@ -23,6 +24,10 @@ pub struct Model {
     pub subnets: Vec<Subnet>,
     /// ENIs on this host.
     pub enis: Vec<EniSpec>,
+    /// ENIs on other hosts.
+    pub remote: Vec<RemoteEni>,
+    /// Accounts that the inventory names.
+    pub accounts: Vec<Account>,
     /// Filters.
     pub filters: Vec<Filter>,
     /// Sessions.
@@ -99,6 +104,31 @@ pub struct EniSpec {
     pub mode: SocketMode,
 }
 
+/// An ENI on another host: it has no port here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteEni {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The host that it is on.
+    pub host: Arc<str>,
+    /// Index of its subnet.
+    pub subnet: usize,
+    /// Its MAC.
+    pub mac: [u8; 6],
+    /// Primary address.
+    pub primary: Ipv4Addr,
+    /// Secondary addresses.
+    pub secondaries: Vec<Ipv4Addr>,
+    /// 1500 or 8500.
+    pub mtu: u16,
+    /// Its instance's type.
+    pub instance_type: Option<String>,
+    /// The account it belongs to.
+    pub owner: String,
+    /// It belongs to a cloud service and may be neither source nor target.
+    pub managed: bool,
+}
+
 /// A rule with its name and rank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterRule {
@@ -128,6 +158,8 @@ pub struct Filter {
 pub enum Target {
     /// An ENI, by index.
     Eni(usize),
+    /// An ENI that is on another host, or not in the inventory any more, by id.
+    Away(String),
     /// An internal CLB, by id.
     Slb(String),
     /// A Gateway Load Balancer endpoint, by id.

@@ -16,6 +16,8 @@ pub const DEFAULT_PACKET_LENGTH: u16 = 1500;
 pub const VNI: std::ops::RangeInclusive<i64> = 0..=16_777_215;
 /// ENIs of one process: librte_vhost's devices.
 pub const ENIS: usize = 1024;
+/// ENIs of an inventory, those of all hosts together.
+pub const REGION_ENIS: usize = 100_000;
 /// Queue pairs of an ENI.
 pub const QUEUE_PAIRS: std::ops::RangeInclusive<i64> = 1..=8;
 /// Bits a second of an instance.

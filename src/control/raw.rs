@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::secrets;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -45,10 +47,11 @@ impl Sink {
 
     /// Notes a problem.
     pub fn report(&self, path: impl Into<String>, value: Option<&Value>, allowed: impl Into<String>) {
+        let path = path.into();
         self.problems.borrow_mut().push(Problem {
             file: self.file.clone(),
-            path: path.into(),
-            value: value.map(shorten).unwrap_or_default(),
+            value: value.map(|v| shown(&path, v)).unwrap_or_default(),
+            path,
             allowed: allowed.into(),
         });
     }
@@ -66,12 +69,25 @@ impl Sink {
     }
 }
 
-fn shorten(value: &Value) -> String {
-    let text = value.to_string();
+/// A value as a complaint shows it: not too long, and without secrets.
+fn shown(path: &str, value: &Value) -> String {
+    if secrets::is_secret(path) {
+        return secrets::HIDDEN.to_owned();
+    }
+    let text = secrets::hidden(value).to_string();
     match text.char_indices().nth(80) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text,
     }
+}
+
+/// The elements of a list, each with the path that complaints name.
+#[derive(Clone, Debug)]
+pub struct List<'a> {
+    /// Paths and elements.
+    pub items: Vec<(String, &'a Value)>,
+    /// It is a list, or missing; otherwise nobody knows what it was meant to hold.
+    pub readable: bool,
 }
 
 /// An object of a raw tree, and where it stands.
@@ -148,6 +164,12 @@ impl<'a> Object<'a> {
                 Vec::new()
             }
         }
+    }
+
+    /// The same list, and whether it is one.
+    #[must_use]
+    pub fn listed(&self, key: &str) -> List<'a> {
+        List { items: self.list(key), readable: self.raw(key).is_none_or(Value::is_array) }
     }
 
     /// The sink of this tree.

@@ -12,7 +12,7 @@ pub(super) const BUILT_IN: &str = include_str!("../../conf/regions.json");
 
 /// What a region can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Abilities {
+pub struct Abilities {
     /// Copies may be longer than 1,500 bytes of IP.
     jumbo_mirroring: bool,
     /// Gateway Load Balancer endpoints may be targets.
@@ -20,7 +20,7 @@ pub(super) struct Abilities {
 }
 
 /// Regions by id.
-pub(super) type Regions = HashMap<String, Abilities>;
+pub type Regions = HashMap<String, Abilities>;
 
 /// Reads a list of regions.
 pub(super) fn read(sink: &Sink, tree: &Value) -> Regions {

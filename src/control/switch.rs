@@ -11,11 +11,21 @@ use super::load_model;
 use super::model::{EniSpec, Model};
 use super::regions;
 use super::registry::Registry;
+use crate::mirror::snapshot::Snapshot;
 
 /// What is applied.
 pub(super) struct State {
     pub(super) model: Model,
     pub(super) registry: Registry,
+}
+
+/// A model that compiled, and what it compiled to. It can be thrown away.
+pub struct Candidate {
+    model: Model,
+    registry: Registry,
+    snapshot: Snapshot,
+    /// The version that it would follow.
+    after: u64,
 }
 
 /// A switch that forwards, or with `worker.count = 0` only validates and answers.
@@ -25,6 +35,8 @@ pub struct Switch {
     pub(super) fabric: Box<dyn Fabric>,
     /// Held from reading the files until they are applied: of two reloads the later one reads later, and wins.
     reloading: Mutex<()>,
+    /// Held while a candidate is adopted. Who only asks does not wait for workers.
+    adopting: Mutex<()>,
 }
 
 impl Switch {
@@ -37,6 +49,7 @@ impl Switch {
             state: Mutex::new(State { model: Model::default(), registry }),
             fabric,
             reloading: Mutex::new(()),
+            adopting: Mutex::new(()),
         }
     }
 
@@ -45,6 +58,14 @@ impl Switch {
     /// # Errors
     /// Every problem found, a sentence each.
     pub fn reload(&self) -> Result<u64, Vec<String>> {
+        let store = &self.config.store.path;
+        if !store.as_os_str().is_empty() {
+            return Err(vec![format!(
+                "the objects are in the store {}, not in files: change them with `vswitchctl inventory apply FILE` and the \
+                 tenant API, or set store.path = \"\"",
+                store.display()
+            )]);
+        }
         let _turn = self.reloading.lock();
         let (inventory, mirror): (&PathBuf, &PathBuf) = (&self.config.files.inventory, &self.config.files.mirror);
         let model = load_model(inventory, mirror, &self.config)
@@ -61,31 +82,64 @@ impl Switch {
     /// # Errors
     /// A port that cannot be opened: nothing has changed then.
     pub fn apply(&self, model: Model) -> Result<u64, Vec<String>> {
-        let mut state = self.state.lock();
-        let mut registry = state.registry.clone();
+        self.adopt(self.prepare(model)?).map_err(|(problems, _)| problems)
+    }
+
+    /// Compiles a validated model, and looks whether its ports could be opened.
+    ///
+    /// # Errors
+    /// Why it can never be applied, a sentence each.
+    pub fn prepare(&self, model: Model) -> Result<Candidate, Vec<String>> {
+        let problems: Vec<String> = model.enis.iter().filter_map(|e| self.fabric.check(e).err()).collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut registry = self.state.lock().registry.clone();
+        let after = registry.version;
         let snapshot = compile(&model, &mut registry, self.config.ports.credit).map_err(|e| vec![e.to_string()])?;
+        Ok(Candidate { model, registry, snapshot, after })
+    }
+
+    /// Applies a candidate; one that others overtook is compiled again.
+    ///
+    /// # Errors
+    /// A port that cannot be opened: nothing has changed then. Or workers that do not take the snapshot in time; they
+    /// will when they can. The model comes back, for another try.
+    pub fn adopt(&self, candidate: Candidate) -> Result<u64, (Vec<String>, Box<Model>)> {
+        let _turn = self.adopting.lock();
+        let Candidate { model, mut registry, mut snapshot, after } = candidate;
+        let mut state = self.state.lock();
+        if state.registry.version != after {
+            registry = state.registry.clone();
+            snapshot = match compile(&model, &mut registry, self.config.ports.credit) {
+                Ok(snapshot) => snapshot,
+                Err(e) => return Err((vec![e.to_string()], Box::new(model))),
+            };
+        }
         let version = snapshot.version;
-        self.open_ports(&model, &registry, &mut state)?;
+        if let Err(problems) = self.open_ports(&model, &registry, &mut state) {
+            return Err((problems, Box::new(model)));
+        }
+        drop(state);
         let published = self.fabric.publish(snapshot);
         tracing::info!(version, enis = model.enis.len(), sessions = model.sessions.len(), "configuration applied");
+        let mut state = self.state.lock();
         *state = State { model, registry };
-        published.map_err(|e| vec![e])?;
-        Ok(version)
+        match published {
+            Ok(()) => Ok(version),
+            Err(e) => Err((vec![e], Box::new(state.model.clone()))),
+        }
     }
 
     /// Opens what is new and what changed. On an error all ports are the old ones; if some of these had to be opened
     /// anew, workers learn of them by a publication of the configuration that stays.
     fn open_ports(&self, model: &Model, registry: &Registry, state: &mut State) -> Result<(), Vec<String>> {
-        let mut problems: Vec<String> = model.enis.iter().filter_map(|e| self.fabric.check(e).err()).collect();
-        if !problems.is_empty() {
-            return Err(problems);
-        }
         let worker = |eni: &EniSpec| registry.placement.get(&eni.id).copied().unwrap_or(0);
         let wanted: Vec<_> = model.enis.iter().map(|e| (e, worker(e))).collect();
         let Err(refused) = self.fabric.open(&wanted) else {
             return Ok(());
         };
-        problems.push(refused.why);
+        let mut problems = vec![refused.why];
         if refused.reopened {
             let again = compile(&state.model, &mut state.registry, self.config.ports.credit);
             let published = again.map_err(|e| e.to_string()).and_then(|snapshot| self.fabric.publish(snapshot));

@@ -48,6 +48,7 @@ fn of_two_reloads_at_once_the_one_that_read_last_wins() {
     assert!(std::process::Command::new("mkfifo").arg(&slow).status().unwrap().success());
     let mut config = Config::default();
     (config.files.inventory, config.files.mirror) = (slow.clone(), mirror);
+    config.store.path = Default::default();
     let switch = Arc::new(Switch::new(config, Box::new(NoFabric::default())));
     let reload = || {
         let switch = switch.clone();

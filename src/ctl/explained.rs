@@ -1,8 +1,36 @@
-//! What `explain` answers, for people.
+//! `explain`: a packet to the daemon, and what it answers for people.
 
 use std::fmt::Write;
 
-use serde_json::Value;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::client::{CtlError, Daemon};
+use super::outcome::Outcome;
+use crate::cli::ExplainArgs;
+use crate::control::packet_text::DEFAULT_LENGTH;
+
+/// Asks about a packet.
+pub(super) fn run(daemon: Daemon<'_>, packet: &ExplainArgs) -> Result<Outcome, CtlError> {
+    let answer = daemon.ask(Method::POST, "/v1/explain", Some(&query(packet)))?;
+    Ok(Outcome::new(text(&answer), answer))
+}
+
+fn query(packet: &ExplainArgs) -> Value {
+    let mut query = json!({ "eni": packet.eni, "direction": packet.direction });
+    if let Some(frame) = &packet.hex {
+        query["hex"] = json!(frame.digits());
+        return query;
+    }
+    let written = packet.packet.as_ref();
+    query["source"] = json!(written.map(|p| p.source).or(packet.src));
+    query["destination"] = json!(written.map(|p| p.destination).or(packet.dst));
+    query["protocol"] = json!(written.map(|p| p.protocol.to_string()).or_else(|| packet.protocol.clone()));
+    query["source_port"] = json!(written.map(|p| p.source_port).or(packet.src_port).unwrap_or(0));
+    query["destination_port"] = json!(written.map(|p| p.destination_port).or(packet.dst_port).unwrap_or(0));
+    query["length"] = json!(written.map(|p| p.length).or(packet.length).unwrap_or(DEFAULT_LENGTH));
+    query
+}
 
 /// The whole answer.
 #[must_use]

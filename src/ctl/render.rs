@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde_json::Value;
 
 /// A value in a table's cell.
-fn cell(value: &Value) -> String {
+#[must_use]
+pub fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(s) => s.clone(),
@@ -79,10 +80,34 @@ pub const ENI: &[(&str, &str)] = &[
     ("FAULT", "fault"),
 ];
 
-/// Filters.
+/// Filters, as the switch uses them.
 pub const FILTER: &[(&str, &str)] = &[("FILTER", "id"), ("NAME", "name")];
 
-/// Sessions.
+/// Filters, as an account has stored them.
+pub const STORED_FILTER: &[(&str, &str)] = &[
+    ("FILTER", "TrafficMirrorFilterId"),
+    ("NAME", "TrafficMirrorFilterName"),
+    ("STATUS", "TrafficMirrorFilterStatus"),
+    ("INGRESS", "ingress"),
+    ("EGRESS", "egress"),
+    ("CREATED", "CreationTime"),
+];
+
+/// Rules of a filter.
+pub const RULE: &[(&str, &str)] = &[
+    ("DIRECTION", "direction"),
+    ("PRIORITY", "priority"),
+    ("RULE", "id"),
+    ("ACTION", "action"),
+    ("PROTOCOL", "protocol"),
+    ("SOURCE", "source"),
+    ("PORTS", "source_ports"),
+    ("DESTINATION", "destination"),
+    ("PORTS", "destination_ports"),
+    ("STATUS", "status"),
+];
+
+/// Sessions, as the switch uses them.
 pub const SESSION: &[(&str, &str)] = &[
     ("SESSION", "id"),
     ("ENABLED", "enabled"),
@@ -95,6 +120,38 @@ pub const SESSION: &[(&str, &str)] = &[
     ("MATCHED", "matched"),
     ("SENT", "sent"),
 ];
+
+/// Sessions, as an account has stored them.
+pub const STORED_SESSION: &[(&str, &str)] = &[
+    ("SESSION", "TrafficMirrorSessionId"),
+    ("NAME", "TrafficMirrorSessionName"),
+    ("STATUS", "TrafficMirrorSessionStatus"),
+    ("BUSINESS", "TrafficMirrorSessionBusinessStatus"),
+    ("ENABLED", "Enabled"),
+    ("PRIORITY", "Priority"),
+    ("VNI", "VirtualNetworkId"),
+    ("LENGTH", "PacketLength"),
+    ("FILTER", "TrafficMirrorFilterId"),
+    ("SOURCES", "TrafficMirrorSourceIds"),
+    ("TARGET", "TrafficMirrorTargetId"),
+];
+
+/// Accounts.
+pub const ACCOUNT: &[(&str, &str)] =
+    &[("ACCOUNT", "AccountId"), ("NAME", "AccountName"), ("STATUS", "Status"), ("ACCESS KEYS", "AccessKeys")];
+
+/// Tags of an object.
+pub const TAG: &[(&str, &str)] = &[("KEY", "TagKey"), ("VALUE", "TagValue")];
+
+/// Quotas of an account.
+pub const QUOTA: &[(&str, &str)] =
+    &[("QUOTA", "name"), ("CLASS", "class"), ("LIMIT", "limit"), ("USED", "used"), ("ADJUSTABLE", "adjustable")];
+
+/// Where a list is, or one of it.
+#[must_use]
+pub fn path(what: &str, id: Option<&str>) -> String {
+    id.map_or_else(|| format!("/v1/{what}"), |id| format!("/v1/{what}/{id}"))
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! Prometheus text.
 
+use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::counters::{EniBlock, RowBlock};
@@ -10,11 +11,19 @@ use crate::packet::{Direction, Reason, Stage};
 
 type Result<T> = std::result::Result<T, prometheus::Error>;
 
-/// All metrics as text, format 0.0.4.
+/// The packet side's metrics as text, format 0.0.4.
 ///
 /// # Errors
 /// The encoder's; none is known to occur.
 pub fn render(scrape: &Scrape) -> Result<String> {
+    render_with(scrape, Vec::new())
+}
+
+/// The same with more behind it.
+///
+/// # Errors
+/// The encoder's; none is known to occur.
+pub fn render_with(scrape: &Scrape, more: Vec<MetricFamily>) -> Result<String> {
     let page = Page(Registry::new());
     page.enis(scrape)?;
     page.drops(scrape)?;
@@ -22,7 +31,9 @@ pub fn render(scrape: &Scrape) -> Result<String> {
     page.rows(scrape)?;
     page.workers(scrape)?;
     let mut text = Vec::new();
-    TextEncoder::new().encode(&page.0.gather(), &mut text)?;
+    let mut families = page.0.gather();
+    families.extend(more.into_iter().filter(|family| !family.get_metric().is_empty()));
+    TextEncoder::new().encode(&families, &mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 

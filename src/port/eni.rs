@@ -159,28 +159,6 @@ impl EniPort {
         }
     }
 
-    /// A `-chardev … -netdev … -device …` line for QEMU that fits this port.
-    #[must_use]
-    pub fn qemu_line(&self, mac: &str) -> String {
-        let id = &self.spec.eni;
-        let server = match self.spec.mode {
-            SocketMode::Client => ",server=on,wait=off",
-            SocketMode::Server => ",reconnect=1",
-        };
-        let queues = match self.spec.queue_pairs {
-            0 | 1 => (String::new(), String::new()),
-            n => (format!(",queues={n}"), format!(",mq=on,vectors={}", 2 * u32::from(n) + 2)),
-        };
-        format!(
-            "-chardev socket,id={id},path={path}{server} -netdev vhost-user,id=net-{id},chardev={id}{q} \
-             -device virtio-net-pci,netdev=net-{id},mac={mac},host_mtu={mtu}{mq}",
-            path = self.spec.socket.display(),
-            q = queues.0,
-            mq = queues.1,
-            mtu = self.spec.mtu,
-        )
-    }
-
     fn compare_mtu(&self, vid: Vid) {
         let announced = vhost::mtu(vid);
         self.announced_mtu.store(announced.map_or(0, u32::from), SeqCst);

@@ -20,6 +20,7 @@ pub(super) fn tell(value: &mut Value, model: &Model, env: &HeapEnv, source: Opti
     if let Some(session) = session {
         (value["target_type"], value["target"]) = match &session.target {
             Target::Eni(eni) => (json!("NetworkInterface"), json!(&*model.enis[*eni].id)),
+            Target::Away(id) => (json!("NetworkInterface"), json!(id)),
             Target::Slb(id) => (json!("SLB"), json!(id)),
             Target::Gwlbe(id) => (json!("GatewayLoadBalancerEndpoint"), json!(id)),
         };

@@ -103,7 +103,6 @@ impl Fabric for LiveFabric {
             announced_mtu: state.announced_mtu,
             fault: state.fault,
             connections: state.connections,
-            qemu: open.port.qemu_line(&open.mac.to_string()),
         })
     }
 

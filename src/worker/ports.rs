@@ -11,14 +11,12 @@ use std::sync::Arc;
 use crate::control::fabric::Refused;
 use crate::control::model::EniSpec;
 use crate::port::{EniPort, PortSpec, Turn};
-use crate::wire::Mac;
 
 /// An open port and the worker it was opened for.
 #[derive(Clone)]
 pub(super) struct Open {
     pub(super) port: Arc<EniPort>,
     pub(super) worker: usize,
-    pub(super) mac: Mac,
 }
 
 /// All ports.
@@ -50,9 +48,9 @@ impl Ports {
             let spec = spec(eni);
             match self.current.get(&eni.id) {
                 Some(open) if open.worker == *worker && *open.port.spec() == spec => {
-                    next.insert(eni.id.clone(), Open { mac: Mac(eni.mac), ..open.clone() });
+                    next.insert(eni.id.clone(), open.clone());
                 }
-                _ => fresh.push((spec, *worker, Mac(eni.mac))),
+                _ => fresh.push((spec, *worker)),
             }
         }
         let needed: HashSet<PathBuf> = fresh.iter().map(|(spec, ..)| spec.socket.clone()).collect();
@@ -65,7 +63,7 @@ impl Ports {
         let (late, early): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|(spec, ..)| held(spec));
         let mut opened: Vec<Arc<EniPort>> = Vec::new();
         let mut closed = false;
-        for (is_late, (spec, worker, mac)) in
+        for (is_late, (spec, worker)) in
             early.into_iter().map(|port| (false, port)).chain(late.into_iter().map(|port| (true, port)))
         {
             if is_late && !closed {
@@ -75,7 +73,7 @@ impl Ports {
             match open(&spec, worker, turn) {
                 Ok(port) => {
                     opened.push(port.clone());
-                    next.insert(spec.eni, Open { port, worker, mac });
+                    next.insert(spec.eni, Open { port, worker });
                 }
                 Err(why) => {
                     opened.iter().for_each(|port| port.close());

@@ -21,7 +21,7 @@ fn fails(change: &str, environment: &[(&str, &str)]) -> String {
     let dir = folder.0.display();
     let text = format!(
         "[files]\ninventory = \"{dir}/inventory.json\"\nmirror = \"{dir}/mirror.json\"\n\
-         [ports]\nsocket_dir = \"{dir}\"\n[ops]\nsocket = \"{dir}/ops.sock\"\n{change}\n"
+         [ports]\nsocket_dir = \"{dir}\"\n[store]\npath = \"\"\n[ops]\nsocket = \"{dir}/ops.sock\"\n{change}\n"
     );
     let file = folder.write("v.toml", &text);
     let (code, text) = run(&["run", "--config", file.to_str().unwrap()], environment);

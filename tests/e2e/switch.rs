@@ -184,7 +184,7 @@ impl Switch {
                  [pools]\nstd_mbufs = 8192\njumbo_mbufs = 2048\n\
                  [mirror]\noverload = \"share\"\n\
                  [ports]\nsocket_dir = \"{dir}\"\nmode = \"{}\"\ncredit = {}\n\
-                 [ops]\nsocket = \"{dir}/ops.sock\"\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n",
+                 [store]\npath = \"\"\n[ops]\nsocket = \"{dir}/ops.sock\"\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n",
                 setup.workers,
                 setup.hugepages,
                 std::process::id(),

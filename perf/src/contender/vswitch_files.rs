@@ -33,6 +33,7 @@ pub(crate) fn configuration(job: &Job, dir: &Path, prefix: &str, metrics: u16) -
         "worker": {"count": job.worker_cpus.len(), "lcores": job.worker_cpus, "idle": "poll"},
         "dpdk": {"memory_mb": job.memory_mb, "file_prefix": prefix, "control_cpu": job.control_cpu},
         "mirror": {"overload": overload},
+        "store": {"path": ""},
         "ops": {"socket": file("ops.sock")},
         "metrics": {"listen": format!("127.0.0.1:{metrics}")},
         "log": {"level": "warn"},

@@ -26,20 +26,29 @@ impl ApiError {
     /// A parameter that must be there and is not: `Missing<Name>`.
     #[must_use]
     pub fn missing(name: &str, allowed: &str) -> Self {
-        let code = format!("Missing{}", family(name));
-        ApiError::new(400, code, format!("The parameter {name} is missing; it is {allowed}."))
+        ApiError::new(
+            400,
+            format!("Missing{}", family(name)),
+            format!("The parameter {name} is missing; it is {allowed}."),
+        )
     }
 
     /// A parameter whose value is not allowed: `InvalidParameter.<Name>`.
     #[must_use]
     pub fn invalid(name: &str, value: &str, allowed: &str) -> Self {
-        let code = format!("InvalidParameter.{}", family(name));
+        let code = match family(name) {
+            "" => Cow::Borrowed("InvalidParameter"),
+            family => Cow::Owned(format!("InvalidParameter.{family}")),
+        };
         let shown: String = value.chars().take(80).collect();
         ApiError::new(400, code, format!("The parameter {name} = \"{shown}\" is not valid; it is {allowed}."))
     }
 }
 
-/// `IngressRules` of `IngressRules.3.Priority`: codes are few, the message has the whole name.
+/// `IngressRules` of `IngressRules.3.Priority`: codes are few, the message has the whole name. Nothing of a name that is
+/// no word: clients choose what stands there.
 fn family(name: &str) -> &str {
-    name.split('.').next().unwrap_or(name)
+    let family = name.split('.').next().unwrap_or(name);
+    let word = family.len() <= 64 && family.bytes().all(|b| b.is_ascii_alphanumeric());
+    if word { family } else { "" }
 }

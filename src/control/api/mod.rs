@@ -1,8 +1,31 @@
 //! The tenant API: from bytes on a connection to an action of a known account, and back.
 
 mod action;
+mod answer;
+mod connections;
 mod error;
+mod form;
+pub mod fuzz;
+mod gate;
+#[cfg(test)]
+mod gate_tests;
+mod listener;
+mod lists;
+mod metrics;
+mod nonces;
 mod params;
+#[cfg(test)]
+mod params_tests;
+mod request;
+mod server;
+mod signature;
+#[cfg(test)]
+mod signature_tests;
+mod stamp;
+mod throttle;
+mod tls;
+#[cfg(test)]
+mod twin;
 
 use std::sync::Arc;
 
@@ -10,7 +33,11 @@ use serde_json::Value;
 
 pub use action::Action;
 pub use error::ApiError;
-pub use params::Params;
+pub use listener::{ApiListener, bind};
+pub use metrics::ApiMetrics;
+pub use params::{Fields, MAX_NAME, MAX_PARAMETERS, MAX_VALUE, ObjectParams, Params};
+pub use request::VERSION;
+pub use server::serve;
 
 /// Who an AccessKey belongs to. It has no `Debug`: secrets are in no log.
 #[derive(Clone)]

@@ -3,6 +3,37 @@
 //! A store knows nothing of what its records mean. It offers a compare-and-set on the revision and nothing else, so that
 //! another one (etcd) can take its place.
 
+#[cfg(test)]
+mod damage_tests;
+mod memory;
+pub mod opened;
+#[cfg(test)]
+mod opened_tests;
+mod overlay;
+#[cfg(test)]
+mod power_cut;
+#[cfg(test)]
+mod power_cut_tests;
+mod redb;
+#[cfg(test)]
+mod redb_tests;
+pub mod restore;
+#[cfg(test)]
+mod scratch;
+pub mod snapshot;
+#[cfg(test)]
+mod snapshot_tests;
+pub mod snapshot_writer;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+pub use memory::MemoryStore;
+pub use redb::RedbStore;
+
+/// The schema of stores, snapshots and backups that this vswitch writes.
+pub const SCHEMA: u64 = 1;
+
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -144,6 +175,12 @@ pub trait Store: Send + Sync {
     /// See [`StoreError`].
     fn load(&self) -> Result<Contents, StoreError>;
 
+    /// All records at one revision: contents, and intervals.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn dump(&self) -> Result<(Contents, Vec<Record>), StoreError>;
+
     /// Records of a kind from a key on, in the order of keys, at most `limit`.
     ///
     /// # Errors
@@ -156,4 +193,17 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     fn commit(&self, expected: u64, writes: &[Write]) -> Result<u64, StoreError>;
+}
+
+/// A path with something behind its file name.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Makes what a file is called durable, once the file is.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }

@@ -1,0 +1,19 @@
+//! Which vswitch this is.
+
+use serde_json::{Value, json};
+
+/// Versions of the tenant API that it speaks.
+pub const API_VERSIONS: [&str; 1] = ["2016-04-28"];
+/// The schema of stores that it writes, the highest one that it reads.
+pub const STORE_SCHEMA: u64 = 1;
+
+/// What `/version` answers.
+#[must_use]
+pub fn version() -> Value {
+    json!({
+        "version": crate::VERSION,
+        "commit": crate::COMMIT,
+        "api_versions": API_VERSIONS,
+        "store_schema": STORE_SCHEMA,
+    })
+}
