@@ -87,3 +87,13 @@ fn objects() {
 fn classify() {
     run("classify", vswitch::classify::fuzz::fuzz_classify);
 }
+
+#[test]
+fn rule_text() {
+    run("rule_text", vswitch::cli::rule_text::fuzz_rule);
+}
+
+#[test]
+fn host_texts() {
+    run("host_texts", vswitch::ctl::doctor::fuzz_texts);
+}
