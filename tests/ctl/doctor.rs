@@ -78,13 +78,13 @@ fn odd() -> Fake {
     Fake::start(|seen: &Seen| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let ahead = jiff::Timestamp::from_second(i64::try_from(now).unwrap() + 1800).unwrap();
-        let date = Some(ahead.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+        let date = ahead.strftime("%a, %d %b %Y %H:%M:%S GMT");
         let body = match &*seen.path {
             "/version" => json!({ "version": "9.9.9", "commit": "abc" }),
-            "/readyz" => return Reply { date, ..Reply::json(503, &json!("ring_stuck")) },
+            "/readyz" => return Reply::bytes(503, "ring_stuck").with("date", date),
             _ => json!({ "store": { "state": "read_only", "reason": "schema 9 is newer" } }),
         };
-        Reply { date, ..Reply::json(200, &body) }
+        Reply::json(200, &body).with("date", date)
     })
 }
 

@@ -125,7 +125,7 @@ fn a_backup_is_a_new_file_for_its_owner_and_comes_back_as_it_was() {
     let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     let kept = bytes.clone();
     let daemon = Fake::start(move |seen: &Seen| match &*seen.method {
-        "GET" => Reply { status: 200, body: kept.clone(), date: None },
+        "GET" => Reply::bytes(200, kept.clone()),
         _ => Reply::json(200, &json!({ "revision": 40 })),
     });
     let file = daemon.folder.path("backup");

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::Method;
+use hyper::header::DATE;
 use rustix::fs::{Access, access};
 use serde_json::Value;
 
@@ -166,7 +167,7 @@ impl Facts {
             }
         };
         self.door = Door::Answers;
-        self.skew = version.date.as_deref().and_then(seconds_of).and_then(|daemon| Some(daemon - now()?));
+        self.skew = version.header(DATE).and_then(seconds_of).and_then(|daemon| Some(daemon - now()?));
         let of = |value: &Value, key: &str| value[key].as_str().unwrap_or("unknown").to_owned();
         let value = json(&version);
         self.daemon = Some(Identity { version: of(&value, "version"), commit: of(&value, "commit") });
