@@ -84,6 +84,11 @@ fn objects() {
 }
 
 #[test]
+fn request() {
+    run("request", vswitch::control::api::fuzz::fuzz_request);
+}
+
+#[test]
 fn classify() {
     run("classify", vswitch::classify::fuzz::fuzz_classify);
 }

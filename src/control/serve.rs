@@ -28,8 +28,11 @@ pub(super) fn serve(switch: &Arc<Switch>, signals: Signals) -> Result<(), Failur
         .build()
         .map_err(|e| vec![format!("no event loop: {e}")])?;
     runtime.block_on(async {
-        let listeners = Listeners::bind(switch).await.map_err(|e| vec![e])?;
+        let mut listeners = Listeners::bind(switch).await.map_err(|e| vec![e])?;
         let running = objects(switch).await?;
+        if let Some(api) = &mut listeners.api {
+            api.open().await.map_err(|e| vec![e])?;
+        }
         let (stop, stopped) = watch::channel(false);
         let tasks = listeners.serve(switch, running.as_ref(), &stopped);
         info!("ready");

@@ -96,6 +96,16 @@ async fn a_client_that_gets_through_is_fresh_enough() {
 }
 
 #[tokio::test]
+async fn once_open_it_takes_connections() {
+    let mut listener = bind(&config()).await.unwrap();
+    assert!(TcpStream::connect(listener.address()).await.is_err(), "taken, not open");
+    listener.open().await.unwrap();
+    assert!(now() > listener.start);
+    listener.open().await.unwrap();
+    TcpStream::connect(listener.address()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_stop_before_it_opens_is_a_stop() {
     let (_, _, stop, task) = run(&config()).await;
     stop.send(true).unwrap();
