@@ -116,7 +116,36 @@ fn flat(document: &Document) -> BTreeSet<(Kind, String, Vec<u8>)> {
     document.records().into_iter().map(|r| (r.kind, r.key, r.value)).collect()
 }
 
+/// Subnets of two VPCs that both are 10.0.0.0/16: VPC, first address and prefix.
+fn subnets() -> impl Strategy<Value = Vec<(u8, ipnet::Ipv4Net)>> {
+    let network = (0..8_u32, 24..=29_u8).prop_map(|(n, prefix)| {
+        let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + n * 64);
+        ipnet::Ipv4Net::new(address, prefix).unwrap().trunc()
+    });
+    proptest::collection::vec((0..2_u8, network), 0..5)
+}
+
 proptest! {
+    #[test]
+    fn subnets_that_overlap_are_found(subnets in subnets()) {
+        let mut tree = json!({ "RegionId": "local", "Vpcs": [], "VSwitches": [] });
+        for vpc in 0..2 {
+            let vpc = json!({ "VpcId": format!("vpc-{vpc}"), "CidrBlock": "10.0.0.0/16" });
+            tree["Vpcs"].as_array_mut().unwrap().push(vpc);
+        }
+        let subnet = |(n, (vpc, cidr)): (usize, &(u8, ipnet::Ipv4Net))| {
+            json!({ "VSwitchId": format!("s-{n}"), "VpcId": format!("vpc-{vpc}"), "CidrBlock": cidr.to_string() })
+        };
+        tree["VSwitches"] = subnets.iter().enumerate().map(subnet).collect();
+        let overlap = |(at, (vpc, cidr)): (usize, &(u8, ipnet::Ipv4Net))| {
+            subnets[..at].iter().any(|(v, c)| v == vpc && (c.contains(cidr) || cidr.contains(c)))
+        };
+        let expected = subnets.iter().enumerate().any(overlap);
+        let complaints = read(&tree, &Config::default()).err().unwrap_or_default();
+        prop_assert_eq!(complaints.iter().any(|line| line.contains("overlaps")), expected, "{:?}", complaints);
+        prop_assert!(complaints.iter().all(|line| line.contains("overlaps")), "{:?}", complaints);
+    }
+
     #[test]
     fn what_differs_is_what_has_to_be_written(old in documents(), new in documents()) {
         let changes = diff(&old, &new);
