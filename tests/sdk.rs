@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 const KEY: [(&str, &str); 2] =
-    [("ALIBABA_CLOUD_ACCESS_KEY_ID", "key-1"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "a secret of account 1")];
+    [("ALIBABA_CLOUD_ACCESS_KEY_ID", "key-1"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret-of-account-1")];
 const OTHER: [(&str, &str); 2] =
-    [("OTHER_ACCESS_KEY_ID", "key-2"), ("OTHER_ACCESS_KEY_SECRET", "a secret of account 2")];
+    [("OTHER_ACCESS_KEY_ID", "key-2"), ("OTHER_ACCESS_KEY_SECRET", "secret-of-account-2")];
 
 /// A folder that goes with the test.
 struct Folder(PathBuf);
