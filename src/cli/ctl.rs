@@ -14,10 +14,10 @@ use super::values::{id, seconds};
 #[command(name = "vswitchctl")]
 pub struct Vswitchctl {
     /// The daemon's operations socket.
-    #[arg(long, default_value = "/run/vswitch/ops.sock", global = true)]
+    #[arg(long, default_value = "/run/vswitch/ops.sock", global = true, help_heading = "For every command")]
     pub socket: PathBuf,
     /// Print JSON, also of a refusal (to standard error).
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "For every command")]
     pub json: bool,
     /// What to ask.
     #[command(subcommand)]

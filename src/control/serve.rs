@@ -9,6 +9,7 @@ use tracing::{error, info};
 
 use super::api::{self, ApiListener, ApiMetrics};
 use super::daemon::Failure;
+use super::operations::Operations;
 use super::ops::{self, OpsSocket};
 use super::plane::start::{self, Running};
 use super::platform::Platform;
@@ -107,6 +108,7 @@ impl Listeners {
     ) -> Vec<JoinHandle<()>> {
         let control = running.map(|running| running.control.clone());
         let platform = control.clone().map(|control| -> Arc<dyn Platform> { control });
+        let operations = control.clone().map_or_else(|| -> Arc<dyn Operations> { switch.clone() }, |control| control);
         let (requests, counted) = (self.requests.clone(), control.clone());
         let more: More = Arc::new(move || {
             let objects = counted.as_ref().map(|control| control.metrics()).unwrap_or_default();
@@ -114,7 +116,7 @@ impl Listeners {
         });
         let mut tasks = vec![
             tokio::spawn(server::serve(self.metrics, switch.clone(), more, stopped.clone())),
-            tokio::spawn(ops::serve(self.ops, switch.clone(), platform, stopped.clone())),
+            tokio::spawn(ops::serve(self.ops, operations, platform, stopped.clone())),
         ];
         if let (Some(api), Some(control)) = (self.api, control) {
             tasks.push(tokio::spawn(api::serve(api, control, self.requests, stopped.clone())));

@@ -124,6 +124,7 @@ pub(super) async fn accept(
         }
     }
     drop(listener);
+    connections.evict_waiting();
     let _ = timeout(server.patience.end, async { while tasks.join_next().await.is_some() {} }).await;
 }
 
@@ -162,7 +163,10 @@ where
         () = seat.evicted() => return,
         () = stopped => serving.as_mut().graceful_shutdown(),
     }
-    let _ = serving.await;
+    tokio::select! {
+        _ = serving => {}
+        () = seat.evicted() => {}
+    }
 }
 
 async fn respond(

@@ -5,6 +5,7 @@
 
 mod actions;
 pub mod activity;
+mod answers;
 mod billing;
 pub mod codes;
 pub mod control;
