@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 const KEY: [(&str, &str); 2] =
-    [("ALIBABA_CLOUD_ACCESS_KEY_ID", "key-1"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "a secret of account 1")];
-const OTHER: [(&str, &str); 2] =
-    [("OTHER_ACCESS_KEY_ID", "key-2"), ("OTHER_ACCESS_KEY_SECRET", "a secret of account 2")];
+    [("ALIBABA_CLOUD_ACCESS_KEY_ID", "key-1"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret-of-account-1")];
+const OTHER: [(&str, &str); 2] = [("OTHER_ACCESS_KEY_ID", "key-2"), ("OTHER_ACCESS_KEY_SECRET", "secret-of-account-2")];
 
 /// A folder that goes with the test.
 struct Folder(PathBuf);
@@ -37,9 +36,7 @@ impl Drop for Folder {
 
 /// Two accounts: ENIs 0 to 3 are the first one's, ENI 4 is the other's.
 fn inventory() -> Value {
-    let account = |id: &str, [(_, key), (_, secret)]: [(&str, &str); 2]| {
-        json!({"AccountId": id, "AccessKeys": [{"AccessKeyId": key, "AccessKeySecret": secret}]})
-    };
+    let account = |id: &str, [(_, key), (_, secret)]: [(&str, &str); 2]| json!({"AccountId": id, "AccessKeys": [{"AccessKeyId": key, "AccessKeySecret": secret}]});
     let eni = |n: u8| {
         json!({
             "NetworkInterfaceId": format!("eni-{n}"), "VSwitchId": "vsw-1", "MacAddress": format!("02:00:00:00:00:0{n}"),
