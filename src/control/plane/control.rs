@@ -63,6 +63,8 @@ pub(super) struct State {
     pub(super) trouble: Option<String>,
     pub(super) stopped: bool,
     pub(super) history: History,
+    /// When a store that failed was tried last.
+    pub(super) tried: Option<Instant>,
 }
 
 /// What a control plane is made of.
@@ -100,6 +102,7 @@ impl Control {
             next: None,
             trouble: None,
             stopped: false,
+            tried: None,
         };
         let state = Mutex::new(state);
         Control { config, regions, accounts, switch, clock, state, moved: Condvar::new(), revision, committed }
@@ -123,6 +126,7 @@ impl Control {
     fn write(&self, call: &Call) -> Result<Value, ApiError> {
         let now = (self.clock)();
         let mut state = self.lock();
+        self.reopen(&mut state);
         let token = match state.desired.tokens.look(call, now / 1000)? {
             Seen::Again(answer) => return Ok(answer),
             Seen::New(token) => token,
@@ -244,6 +248,7 @@ impl Control {
         let why = error.to_string();
         tracing::error!("the store cannot be written, changes are refused from now on: {why}");
         state.store = Err(why.clone());
+        state.tried = Some(Instant::now());
         read_only(&why)
     }
 }

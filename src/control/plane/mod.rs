@@ -20,6 +20,7 @@ mod metrics;
 mod platform;
 pub mod publisher;
 mod records;
+mod reopen;
 mod restore;
 pub mod rule;
 mod seed;
