@@ -166,22 +166,22 @@ fn python_sdk(client: &str) {
 }
 
 #[test]
-fn official_python_sdk_of_the_first_generation() {
+fn official_sdk_python_of_the_first_generation() {
     python_sdk("old");
 }
 
 #[test]
-fn official_python_sdk_of_the_second_generation() {
+fn official_sdk_python_of_the_second_generation() {
     python_sdk("new");
 }
 
 #[test]
-fn official_python_sdk_of_the_second_generation_with_the_v1_signature() {
+fn official_sdk_python_of_the_second_generation_with_the_v1_signature() {
     python_sdk("new-v1");
 }
 
 #[test]
-fn official_node_sdk() {
+fn official_sdk_node() {
     let Some(sdk) = sdk() else { return };
     let mut walk = Command::new("/usr/bin/node");
     walk.arg(root().join("ci/sdk/node/acceptance.js")).env("NODE_PATH", sdk.join("node_modules"));
