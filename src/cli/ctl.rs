@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::explain::ExplainArgs;
-use super::mirror::{FilterArgs, RuleCommand, ServiceCommand, SessionArgs, TagCommand};
+use super::filters::{FilterArgs, RuleCommand};
 use super::objects::{AccountCommand, EniArgs, InventoryCommand};
+use super::sessions::SessionArgs;
+use super::tenant::{ServiceCommand, TagCommand};
 use super::values::{id, seconds};
 
 /// Asks a running vswitch. Exit codes: 0 ok, 1 refused, 2 usage, 3 daemon not reached.

@@ -57,11 +57,11 @@ pub(super) fn edit(
     let mut tries = 0;
     loop {
         let read = daemon.reply(Method::GET, &of(kind, id), Vec::new().into())?;
-        let revision = read.header(REVISION).map(|revision| format!("revision={revision}"));
+        let expected = read.header(REVISION).map(|revision| format!("revision={revision}"));
         let mut object = daemon.json(&read.accepted()?)?;
         change(&mut object);
-        let dry = dry_run.then(|| "dry_run=true".to_owned());
-        let query = dry.into_iter().chain(revision).collect::<Vec<_>>().join("&");
+        let query = [dry_run.then(|| "dry_run=true".to_owned()), expected].into_iter().flatten();
+        let query = query.collect::<Vec<_>>().join("&");
         let written = daemon.reply(Method::PUT, &format!("{}?{query}", of(kind, id)), object.to_string().into())?;
         tries += 1;
         if written.status != StatusCode::CONFLICT || tries == TRIES {

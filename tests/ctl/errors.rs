@@ -25,6 +25,13 @@ fn a_refusal_says_what_and_why_and_what_to_do_and_is_1() {
 }
 
 #[test]
+fn a_refusal_commands_no_terminal() {
+    let daemon = Fake::start(|_| Reply::json(400, &json!({ "errors": ["name = \"\u{1b}[2J\""] })));
+    let output = daemon.ctl(&["filter", "create", "--account", "1", "--name", "\u{1b}[2J"]);
+    assert_eq!(text(&output.stderr), "vswitchctl: name = \"\\u{1b}[2J\"\n");
+}
+
+#[test]
 fn a_dry_run_that_would_fail_is_1_and_its_code_is_none_in_earnest() {
     let daemon = Fake::start(|seen| {
         let dry = seen.json()["DryRun"] == true;
