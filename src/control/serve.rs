@@ -30,11 +30,15 @@ pub(super) fn serve(switch: &Arc<Switch>, signals: Signals) -> Result<(), Failur
     runtime.block_on(async {
         let mut listeners = Listeners::bind(switch).await.map_err(|e| vec![e])?;
         let running = objects(switch).await?;
-        if let Some(api) = &mut listeners.api {
-            api.open().await.map_err(|e| vec![e])?;
-        }
         let (stop, stopped) = watch::channel(false);
-        let tasks = listeners.serve(switch, running.as_ref(), &stopped);
+        let api = listeners.api.take();
+        let requests = listeners.requests.clone();
+        let mut tasks = listeners.serve(switch, running.as_ref(), &stopped);
+        if let (Some(mut api), Some(running)) = (api, &running) {
+            // Not in the very second of the start: guests and operators do not wait for it.
+            api.open().await.map_err(|e| vec![e])?;
+            tasks.push(tokio::spawn(api::serve(api, running.control.clone(), requests, stopped)));
+        }
         info!("ready");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         until_told(switch, signals).await;
@@ -117,13 +121,9 @@ impl Listeners {
             let objects = counted.as_ref().map(|control| control.metrics()).unwrap_or_default();
             requests.gather().into_iter().chain(objects).collect()
         });
-        let mut tasks = vec![
+        vec![
             tokio::spawn(server::serve(self.metrics, switch.clone(), more, stopped.clone())),
             tokio::spawn(ops::serve(self.ops, operations, platform, stopped.clone())),
-        ];
-        if let (Some(api), Some(control)) = (self.api, control) {
-            tasks.push(tokio::spawn(api::serve(api, control, self.requests, stopped.clone())));
-        }
-        tasks
+        ]
     }
 }
