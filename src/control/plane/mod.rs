@@ -28,6 +28,8 @@ pub mod session;
 pub mod start;
 pub mod status;
 #[cfg(test)]
+mod code_table;
+#[cfg(test)]
 mod tests;
 pub mod tokens;
 mod usage;
