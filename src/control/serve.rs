@@ -115,7 +115,10 @@ impl Listeners {
     ) -> Vec<JoinHandle<()>> {
         let control = running.map(|running| running.control.clone());
         let platform = control.clone().map(|control| -> Arc<dyn Platform> { control });
-        let operations = control.clone().map_or_else(|| -> Arc<dyn Operations> { switch.clone() }, |control| control);
+        let operations: Arc<dyn Operations> = match &control {
+            Some(control) => control.clone(),
+            None => switch.clone(),
+        };
         let (requests, counted) = (self.requests.clone(), control.clone());
         let more: More = Arc::new(move || {
             let objects = counted.as_ref().map(|control| control.metrics()).unwrap_or_default();

@@ -55,7 +55,10 @@ fn every_code_of_the_wire_is_in_the_readme_and_brought_about_by_a_test() {
     };
     let (tests, code) = (text(tests), text(code));
     for known in &listed {
-        assert!(tests.contains(&format!("\"{known}\"")), "no test brings {known} about");
+        // `Missing` and the name of a part, where a test goes through all parts.
+        let part = known.strip_prefix("Missing").unwrap_or(known);
+        let told = [*known, part].iter().any(|word| tests.contains(&format!("\"{word}\"")));
+        assert!(told, "no test brings {known} about");
     }
     // What is made with a literal code must be listed.
     let made = code.split("ApiError::new(").skip(1).filter_map(|rest| {

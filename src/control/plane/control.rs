@@ -28,6 +28,9 @@ const COURTESY: Duration = Duration::from_millis(500);
 /// Milliseconds since 1970.
 pub type Clock = Box<dyn Fn() -> i64 + Send + Sync>;
 
+/// Is told of each commit.
+pub type Committed = Box<dyn Fn(&Arc<dyn Store>) + Send + Sync>;
+
 /// The time of the machine.
 #[must_use]
 pub fn wall_clock() -> Clock {
@@ -47,7 +50,7 @@ pub struct Control {
     pub(super) moved: Condvar,
     pub(super) revision: watch::Sender<u64>,
     /// Told of each commit, for the snapshot beside the store.
-    pub(super) committed: Box<dyn Fn(&Arc<dyn Store>) + Send + Sync>,
+    pub(super) committed: Committed,
 }
 
 pub(super) struct State {
@@ -84,7 +87,7 @@ pub struct Parts {
     /// The store, or why there is none.
     pub store: Result<Arc<dyn Store>, String>,
     /// Told of each commit.
-    pub committed: Box<dyn Fn(&Arc<dyn Store>) + Send + Sync>,
+    pub committed: Committed,
 }
 
 impl Control {

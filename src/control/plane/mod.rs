@@ -7,6 +7,8 @@ mod actions;
 pub mod activity;
 mod answers;
 mod billing;
+#[cfg(test)]
+mod code_table;
 pub mod codes;
 pub mod control;
 pub mod desired;
@@ -27,8 +29,6 @@ mod seed;
 pub mod session;
 pub mod start;
 pub mod status;
-#[cfg(test)]
-mod code_table;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
