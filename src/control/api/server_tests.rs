@@ -156,8 +156,11 @@ async fn too_much_is_refused_and_never_a_server_error() {
     let head = "POST /?Action=TagResources HTTP/1.1\r\nHost: h\r\n";
     let declared = format!("{head}Content-Length: 1048577\r\n\r\n");
     let (status, head_of_answer, body) = ask(&mut api.connect().await, declared.as_bytes()).await.unwrap();
-    assert!(status == 413 && body.contains("1048576 bytes"), "{body}");
+    assert!(status == 413 && body.contains("RequestBodyTooLarge") && body.contains("1048576 bytes"), "{body}");
     assert!(head_of_answer.contains("connection: close"), "{head_of_answer}");
+    let bad_chunk = format!("{head}Transfer-Encoding: chunked\r\n\r\nnone\r\n");
+    let (status, _, body) = ask(&mut api.connect().await, bad_chunk.as_bytes()).await.unwrap();
+    assert!(status == 400 && body.contains("IncompleteBody"), "{body}");
     let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, "x".repeat(1 << 20));
     let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunk}{chunk}");
     assert_eq!(ask(&mut api.connect().await, chunked.as_bytes()).await.unwrap().0, 413);

@@ -49,11 +49,19 @@ fn every_code_of_the_wire_is_in_the_readme_and_brought_about_by_a_test() {
     let (tests, code): (Vec<_>, Vec<_>) = files
         .filter(|path| path.extension().is_some_and(|e| e == "rs"))
         .partition(|path| path.to_string_lossy().ends_with("_tests.rs"));
-    let text = |paths: Vec<std::path::PathBuf>| {
-        let texts = paths.iter().map(|path| std::fs::read_to_string(path).unwrap());
-        texts.map(|t| t.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned()).collect::<String>()
+    let text = |paths: &[std::path::PathBuf]| -> String {
+        paths.iter().map(|path| std::fs::read_to_string(path).unwrap() + "\n").collect()
     };
-    let (tests, code) = (text(tests), text(code));
+    // Code ends where its file's tests begin.
+    let (code, inner): (String, String) = code
+        .iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let (code, tests) = text.split_once("#[cfg(test)]\nmod tests").unwrap_or((&text, ""));
+            (code.to_owned(), tests.to_owned())
+        })
+        .unzip();
+    let tests = text(&tests) + &inner;
     for known in &listed {
         // `Missing` and the name of a part, where a test goes through all parts.
         let part = known.strip_prefix("Missing").unwrap_or(known);
