@@ -1,6 +1,7 @@
 //! A client: it writes, remembers what was answered, and judges what is there after a crash.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::sync::mpsc::Sender;
 
 use serde_json::Value;
@@ -163,7 +164,11 @@ impl Client {
 /// The answer, without its id; none when the switch is gone.
 fn send(rpc: &mut Rpc, write: &Write) -> Option<Value> {
     loop {
-        match rpc.call(write.op.action(), &write.params).ok()? {
+        let answered = match rpc.call(write.op.action(), &write.params) {
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => panic!("no answer: {write:?}"),
+            outcome => outcome.ok()?,
+        };
+        match answered {
             Ok(mut answer) => {
                 answer.as_object_mut().unwrap().remove("RequestId");
                 return Some(answer);

@@ -7,15 +7,15 @@
 #[path = "../e2e/frames.rs"]
 #[allow(dead_code)]
 mod frames;
-#[path = "../common/hitless.rs"]
-mod hitless;
+#[path = "../common/stream.rs"]
+mod stream;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hitless::{RING, Stream, Table, port, summary};
 use serde_json::{Value, json};
+use stream::{RING, Stream, Table, port, summary};
 use vswitch::control::compile::compile;
 use vswitch::control::config::Config;
 use vswitch::control::fabric::Fabric;
