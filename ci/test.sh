@@ -92,7 +92,7 @@ dpdk_tests() {
         return
     fi
     # The unit tests ran without DPDK a moment ago; these modules wait for seconds, by what they test.
-    local slow=(hostile signals bandwidth ports rings second_opinion reload evidence:: target:: workers overload)
+    local slow=(hitless hostile signals bandwidth ports rings second_opinion reload evidence:: target:: workers overload)
     cargo test --locked --quiet -p vswitch --test dpdk_door -- --test-threads=1 &&
         cargo test --locked --quiet -p vswitch --test e2e -- --test-threads=1 "${slow[@]/#/--skip=}"
 }

@@ -105,12 +105,23 @@ level = "warn"
                 connection = http.client.HTTPConnection(f"127.0.0.1:{self.metrics}", timeout=5)
                 connection.request("GET", "/readyz")
                 if connection.getresponse().status == 200:
-                    return time.monotonic() - began
+                    took = time.monotonic() - began
+                    self.wait_for_api()
+                    return took
             except OSError:
                 pass
             if self.process.poll() is not None:
                 sys.exit("error: the switch did not come up")
             time.sleep(0.005)
+
+    def wait_for_api(self):
+        """The tenant API opens when the second of the start is over."""
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.api)).close()
+                return
+            except OSError:
+                time.sleep(0.01)
 
     def rss(self):
         """Anonymous memory in bytes: what objects take, without programs and libraries."""

@@ -10,6 +10,7 @@ mod fleet;
 mod forwarding;
 mod frames;
 mod guests;
+mod hitless;
 mod hostile;
 mod mirroring;
 mod netns;
@@ -19,9 +20,13 @@ mod programs;
 mod reload;
 mod replay;
 mod rings;
+#[path = "../common/rpc.rs"]
+mod rpc;
 mod sdk;
 mod second_opinion;
 mod signals;
+#[path = "../common/stream.rs"]
+mod stream;
 mod switch;
 mod target;
 mod traffic;

@@ -11,6 +11,8 @@ use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use vswitch_perf::guest::{GuestPort, PortConfig, Role};
 
+use crate::rpc::Rpc;
+
 static TURN: Mutex<()> = Mutex::new(());
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -57,6 +59,8 @@ pub struct Setup {
     pub limits: Vec<(usize, u64)>,
     /// Sessions: sources, target, PacketLength; the filter accepts all.
     pub sessions: Vec<(Vec<usize>, usize, u16)>,
+    /// With a store and the tenant API, whose one account owns the ENIs.
+    pub api: bool,
 }
 
 impl Default for Setup {
@@ -72,9 +76,13 @@ impl Default for Setup {
             credit: 512,
             limits: Vec::new(),
             sessions: Vec::new(),
+            api: false,
         }
     }
 }
+
+/// The id and the secret of the account's AccessKey.
+const KEY: (&str, &str) = ("key-e2e", "secret-e2e");
 
 pub fn free_hugepages() -> u32 {
     let path = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
@@ -109,12 +117,20 @@ impl Setup {
         for (eni, bps) in &self.limits {
             enis[*eni]["BandwidthBps"] = json!(bps);
         }
-        json!({
+        let mut inventory = json!({
             "RegionId": "local",
             "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
             "VSwitches": [{"VSwitchId": "vsw-1", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/24"}],
             "NetworkInterfaces": enis,
-        })
+        });
+        if self.api {
+            for eni in inventory["NetworkInterfaces"].as_array_mut().unwrap() {
+                eni["OwnerId"] = json!("a");
+            }
+            let key = json!({"AccessKeyId": KEY.0, "AccessKeySecret": KEY.1});
+            inventory["Accounts"] = json!([{"AccountId": "a", "AccessKeys": [key]}]);
+        }
+        inventory
     }
 
     pub fn mirror(&self) -> Value {
@@ -157,6 +173,7 @@ pub struct Switch {
     pub folder: Folder,
     pub setup: Setup,
     metrics: u16,
+    api: u16,
     child: Option<Child>,
     _turn: MutexGuard<'static, ()>,
 }
@@ -165,7 +182,7 @@ impl Switch {
     fn prepare(setup: Setup) -> Self {
         let turn = TURN.lock();
         let folder = Folder::new();
-        let metrics = free_port();
+        let (metrics, api) = (free_port(), free_port());
         folder.write("inventory.json", &setup.inventory().to_string());
         folder.write("mirror.json", &setup.mirror().to_string());
         let dir = folder.0.display();
@@ -174,6 +191,7 @@ impl Switch {
         // not spin.
         let cpus: Vec<u16> = if setup.workers > 1 { (0..setup.workers).map(|n| n % 2).collect() } else { Vec::new() };
         let (lcores, idle) = (format!("{cpus:?}"), if setup.workers > 1 { "sleep" } else { "poll" });
+        let store = if setup.api { format!("{dir}/store/store.redb") } else { String::new() };
         // Nothing is given up: tests count every copy, and a debug build may be saturated by any of them.
         folder.write(
             "vswitch.toml",
@@ -184,7 +202,8 @@ impl Switch {
                  [pools]\nstd_mbufs = 8192\njumbo_mbufs = 2048\n\
                  [mirror]\noverload = \"share\"\n\
                  [ports]\nsocket_dir = \"{dir}\"\nmode = \"{}\"\ncredit = {}\n\
-                 [store]\npath = \"\"\n[ops]\nsocket = \"{dir}/ops.sock\"\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n",
+                 [store]\npath = \"{store}\"\n[api]\nlisten = \"127.0.0.1:{api}\"\nrequests_per_minute = 10000000\n\
+                 [ops]\nsocket = \"{dir}/ops.sock\"\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n",
                 setup.workers,
                 setup.hugepages,
                 std::process::id(),
@@ -192,7 +211,7 @@ impl Switch {
                 setup.credit,
             ),
         );
-        Switch { folder, setup, metrics, child: None, _turn: turn }
+        Switch { folder, setup, metrics, api, child: None, _turn: turn }
     }
 
     /// Starts the process.
@@ -256,6 +275,17 @@ impl Switch {
             .filter(|l| labels.iter().all(|label| l.contains(label)))
             .map(|l| l.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
             .sum()
+    }
+
+    /// A connection to the tenant API, which opens within a second of the start.
+    pub fn rpc(&self) -> Rpc {
+        let mut rpc = None;
+        let open = wait_until(|| {
+            rpc = Rpc::connect(([127, 0, 0, 1], self.api).into(), KEY).ok();
+            rpc.is_some()
+        });
+        assert!(open, "no tenant API:\n{}", self.log());
+        rpc.unwrap()
     }
 
     pub fn ctl(&self, arguments: &[&str]) -> Output {
