@@ -19,7 +19,11 @@ impl Control {
                 ("vswitch_applied_revision", "Revision that all workers have.", revision(state.applied)),
                 ("vswitch_accounts", "Accounts.", count(state.desired.world.accounts().count())),
                 ("vswitch_mirror_filters", "Traffic mirror filters.", count(state.desired.filters.len())),
-                ("vswitch_mirror_sessions", "Traffic mirror sessions, of all hosts.", count(state.desired.sessions.len())),
+                (
+                    "vswitch_mirror_sessions",
+                    "Traffic mirror sessions, of all hosts.",
+                    count(state.desired.sessions.len()),
+                ),
             ]
         };
         let registry = Registry::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::billing;
+use super::activity::Turns;
 use super::control::{Control, State};
 use super::desired::Desired;
 use super::history::History;
@@ -27,12 +27,16 @@ impl Control {
         let candidate = self.switch.prepare(desired.model()).map_err(Refused::Invalid)?;
         let broken = |e: StoreError| Refused::ReadOnly(e.to_string());
         let store = self.store_to_write(&state).map_err(broken)?;
-        let now = store.load().map_err(broken)?;
-        let old_intervals = billing::all(&*store).map_err(broken)?;
-        let writes =
-            replacing(&now.records, &contents.records).chain(replacing(&old_intervals, &intervals)).collect::<Vec<_>>();
-        contents.revision = store.commit(now.revision, &writes).map_err(broken)?;
+        let (old, old_intervals) = store.dump().map_err(broken)?;
+        let mut writes: Vec<Write> =
+            replacing(&old.records, &contents.records).chain(replacing(&old_intervals, &intervals)).collect();
+        // Accounts of the configuration's file may be locked, or not any more, since the backup.
+        let (mut turns, now) = (Turns::default(), (self.clock)());
+        desired.all_turns(&mut turns);
+        writes.extend(turns.writes(now));
+        contents.revision = store.commit(old.revision, &writes).map_err(broken)?;
         desired.revision = contents.revision;
+        desired.activity.turn(turns, now);
         (self.committed)(&store);
         self.replace(&mut state, desired, store);
         state.next = Some((contents.revision, candidate));
@@ -45,6 +49,8 @@ impl Control {
 
     fn replace(&self, state: &mut State, desired: Desired, store: Arc<dyn Store>) {
         state.history = History::new(desired.revision);
+        // A store that took a broken one's place counts from the beginning.
+        state.applied = state.applied.min(desired.revision.saturating_sub(1));
         state.desired = desired;
         state.pending = Pending::default();
         state.store = Ok(store);
@@ -56,10 +62,12 @@ impl Control {
             return Ok(store.clone());
         }
         let path = &self.config.store.path;
-        if let Ok(store) = RedbStore::open(path) {
-            return Ok(Arc::new(store));
-        }
-        replace_broken(path)?;
+        match RedbStore::open(path) {
+            Ok(store) => return Ok(Arc::new(store)),
+            // It may be whole.
+            Err(e @ StoreError::InUse { .. }) => return Err(e),
+            Err(_) => replace_broken(path)?,
+        };
         Ok(Arc::new(RedbStore::open(path)?))
     }
 }

@@ -130,7 +130,8 @@ impl World {
     #[must_use]
     pub fn credential(&self, access_key_id: &str) -> Option<Credential> {
         let (account, n) = self.keys.get(access_key_id)?;
-        let key = self.accounts.get(account)?.keys.get(*n)?;
+        // An account may stand in the inventory and in the file, with different keys.
+        let key = self.accounts.get(account)?.keys.get(*n).filter(|key| *key.id == *access_key_id)?;
         Some(Credential { account: account.clone(), secret: key.secret.expose().clone() })
     }
 }

@@ -11,6 +11,7 @@ use crate::control::api::Action::{
     RemoveSourcesFromTrafficMirrorSession as Remove, UpdateTrafficMirrorSessionAttribute as Update,
 };
 use crate::control::document::ObjectKind;
+use crate::control::plane::billing;
 use crate::control::platform::Platform;
 
 const HOUR: i64 = 3_600_000;
@@ -28,7 +29,9 @@ impl Kit {
     /// Hours from the start of the test of each interval, by source; the end of one that goes on is `None`.
     fn hours(&self) -> Vec<(String, i64, Option<i64>)> {
         let hour = |at: &Value| at.as_i64().map(|at| (at - 1_700_000_000_000) / HOUR);
-        let hours = |i: &Value| (i["TrafficMirrorSourceId"].as_str().unwrap().to_owned(), hour(&i["Since"]).unwrap(), hour(&i["Until"]));
+        let hours = |i: &Value| {
+            (i["TrafficMirrorSourceId"].as_str().unwrap().to_owned(), hour(&i["Since"]).unwrap(), hour(&i["Until"]))
+        };
         self.intervals().iter().map(hours).collect()
     }
 
@@ -65,7 +68,8 @@ fn a_source_is_active_while_its_session_is_enabled() {
     let kit = Kit::new().opened();
     let filter = kit.filter();
     let disabled = super::and(&wanted(&filter, "eni-0", "eni-1", "1"), &[("Enabled", "")]);
-    let id = kit.ok(Action::CreateTrafficMirrorSession, &disabled)["TrafficMirrorSessionId"].as_str().unwrap().to_owned();
+    let id =
+        kit.ok(Action::CreateTrafficMirrorSession, &disabled)["TrafficMirrorSessionId"].as_str().unwrap().to_owned();
     let session = ("TrafficMirrorSessionId", &*id);
     kit.pass(HOUR);
     assert!(kit.hours().is_empty(), "not enabled");
@@ -73,7 +77,9 @@ fn a_source_is_active_while_its_session_is_enabled() {
     kit.pass(HOUR);
     kit.ok(Add, &[session, ("TrafficMirrorSourceIds.1", "eni-far")]);
     // What is neither source nor switch begins and ends nothing.
-    for (name, value) in [("VirtualNetworkId", "1"), ("TrafficMirrorTargetId", "eni-4"), ("TrafficMirrorSessionName", "n")] {
+    for (name, value) in
+        [("VirtualNetworkId", "1"), ("TrafficMirrorTargetId", "eni-4"), ("TrafficMirrorSessionName", "n")]
+    {
         kit.ok(Update, &[session, (name, value)]);
     }
     kit.enable(&id, "true");
@@ -90,8 +96,13 @@ fn a_source_is_active_while_its_session_is_enabled() {
     assert_eq!(kit.hours(), expected);
     assert!(kit.control.intervals("b", 0, i64::MAX).unwrap()["intervals"].as_array().unwrap().is_empty());
     let second = |hour: i64| 1_700_000_000 + hour * 3600;
-    let between = |from, to| kit.control.intervals("a", second(from), second(to)).unwrap()["intervals"].as_array().unwrap().len();
-    assert_eq!((between(0, 1), between(0, 2), between(3, 5), between(5, 6)), (0, 1, 1, 1), "what ends at the beginning is not in it");
+    let between =
+        |from, to| kit.control.intervals("a", second(from), second(to)).unwrap()["intervals"].as_array().unwrap().len();
+    assert_eq!(
+        (between(0, 1), between(0, 2), between(3, 5), between(5, 6)),
+        (0, 1, 1, 1),
+        "what ends at the beginning is not in it"
+    );
 }
 
 #[test]
@@ -154,4 +165,15 @@ fn intervals_are_in_a_backup() {
     let kit = kit.restarted();
     assert_eq!(kit.hours(), expected);
     assert_eq!(kit.intervals()[0]["AccountId"], json!("a"));
+}
+
+#[test]
+fn an_interval_that_is_closed_while_a_bill_is_made_stands_on_it_once() {
+    let kit = Kit::new().opened();
+    let id = kit.session(&kit.filter(), "eni-0", "eni-1", "1");
+    let open: Vec<_> = kit.control.lock().desired.activity.of_account("a").collect();
+    kit.pass(HOUR);
+    kit.ok(Delete, &[("TrafficMirrorSessionId", &id)]);
+    let bill = billing::between(&*kit.store, "a", open, (0, i64::MAX)).unwrap();
+    assert_eq!(bill["intervals"].as_array().unwrap().len(), 1, "{bill}");
 }

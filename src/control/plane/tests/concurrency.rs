@@ -16,7 +16,10 @@ fn write(kit: &Kit, filter: &str, writer: usize) -> (u64, Vec<(String, u64)>) {
     let (mut commits, mut left) = (0, Vec::new());
     for turn in 0..25_usize {
         let (source, priority) = (format!("eni-{writer}"), (writer * 100 + turn + 1).to_string());
-        let id = kit.ok(Create, &wanted(filter, &source, "eni-9", &priority))["TrafficMirrorSessionId"].as_str().unwrap().to_owned();
+        let id = kit.ok(Create, &wanted(filter, &source, "eni-9", &priority))["TrafficMirrorSessionId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         commits += 1;
         let session = ("TrafficMirrorSessionId", &*id);
         let vni = writer * 1000 + turn;
@@ -45,7 +48,10 @@ fn four_writers_lose_nothing() {
     let filter = kit.filter();
     let before = kit.control.inventory().0;
     let done: Vec<(u64, Vec<(String, u64)>)> = std::thread::scope(|scope| {
-        let writers = (0..4).map(|n| { let (kit, filter) = (&kit, &filter); scope.spawn(move || write(kit, filter, n)) });
+        let writers = (0..4).map(|n| {
+            let (kit, filter) = (&kit, &filter);
+            scope.spawn(move || write(kit, filter, n))
+        });
         writers.collect::<Vec<_>>().into_iter().map(|w| w.join().unwrap()).collect()
     });
     let commits: u64 = done.iter().map(|(commits, _)| commits).sum();

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{Kit, refuses};
 use crate::control::api::Action::{
-    CreateTrafficMirrorFilter as Create, DeleteTrafficMirrorFilter as Delete, DeleteTrafficMirrorSession as DeleteSession,
-    UpdateTrafficMirrorFilterAttribute as Update,
+    CreateTrafficMirrorFilter as Create, DeleteTrafficMirrorFilter as Delete,
+    DeleteTrafficMirrorSession as DeleteSession, UpdateTrafficMirrorFilterAttribute as Update,
 };
 use crate::control::plane::codes;
 
@@ -32,7 +32,8 @@ fn names_and_descriptions_have_bounds() {
     let (most, over) = ("ü".repeat(128), "ü".repeat(129));
     let (much, too_much) = ("ß".repeat(256), "ß".repeat(257));
     kit.ok(Create, &[(NAME, "n"), (DESCRIPTION, "ftp://x")]);
-    let answer = kit.ok(Create, &[(NAME, &most), (DESCRIPTION, &much), ("ResourceGroupId", "rg-1"), ("Tag.1.Key", "k")]);
+    let answer =
+        kit.ok(Create, &[(NAME, &most), (DESCRIPTION, &much), ("ResourceGroupId", "rg-1"), ("Tag.1.Key", "k")]);
     let id = answer["TrafficMirrorFilterId"].as_str().unwrap();
     let listed = kit.listed_filter(id);
     assert_eq!((&listed[NAME], &listed[DESCRIPTION]), (&json!(most), &json!(much)));

@@ -34,7 +34,11 @@ pub(super) fn remove_eni(kit: &Kit, id: &str, dry_run: bool) -> Result<crate::co
 }
 
 /// Puts an ENI of the test's inventory back, edited.
-pub(super) fn give(kit: &Kit, id: &str, edit: impl Fn(&mut Value)) -> Result<crate::control::platform::Changed, Refused> {
+pub(super) fn give(
+    kit: &Kit,
+    id: &str,
+    edit: impl Fn(&mut Value),
+) -> Result<crate::control::platform::Changed, Refused> {
     let all = super::inventory();
     let enis = all["NetworkInterfaces"].as_array().unwrap();
     let mut eni = enis.iter().find(|eni| eni["NetworkInterfaceId"] == id).unwrap().clone();

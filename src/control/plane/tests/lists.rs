@@ -36,7 +36,10 @@ fn pages_hold_every_object_once_whatever_comes_and_goes_meanwhile() {
     let mut all: Vec<String> = (0..25).map(|_| kit.filter()).collect();
     all.sort();
     let answer = kit.ok(Filters, &[]);
-    assert_eq!((&answer["TotalCount"], &answer["Count"], &answer["MaxResults"]), (&"25".into(), &10.into(), &10.into()));
+    assert_eq!(
+        (&answer["TotalCount"], &answer["Count"], &answer["MaxResults"]),
+        (&"25".into(), &10.into(), &10.into())
+    );
     for size in ["1", "4", "5", "24", "25", "100"] {
         let pages = walk(&kit, Filters, &[("MaxResults", size)], || ());
         assert_eq!(pages.concat(), all, "pages of {size}");
@@ -107,7 +110,8 @@ fn a_list_that_is_asked_for_badly_is_refused() {
 #[test]
 fn every_condition_narrows_the_list_of_filters() {
     let kit = Kit::new().opened();
-    let create = |params: &[(&str, &str)]| kit.ok(CreateFilter, params)["TrafficMirrorFilterId"].as_str().unwrap().to_owned();
+    let create =
+        |params: &[(&str, &str)]| kit.ok(CreateFilter, params)["TrafficMirrorFilterId"].as_str().unwrap().to_owned();
     let plain = create(&[]);
     let full = create(&[
         ("TrafficMirrorFilterName", "n"),
@@ -141,7 +145,8 @@ fn every_condition_narrows_the_list_of_filters() {
 fn every_condition_narrows_the_list_of_sessions() {
     let kit = Kit::new().opened();
     let (filter, other) = (kit.filter(), kit.filter());
-    let create = |params: &[(&str, &str)]| kit.ok(CreateSession, params)["TrafficMirrorSessionId"].as_str().unwrap().to_owned();
+    let create =
+        |params: &[(&str, &str)]| kit.ok(CreateSession, params)["TrafficMirrorSessionId"].as_str().unwrap().to_owned();
     let one = create(&and(
         &wanted(&filter, "eni-0", "eni-1", "1"),
         &[

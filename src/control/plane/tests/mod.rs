@@ -7,7 +7,9 @@ mod concurrency;
 mod filters;
 mod inventory;
 mod lists;
+mod oracle;
 mod rules;
+mod seed;
 mod service;
 mod sessions;
 mod sources;
@@ -15,6 +17,7 @@ mod statuses;
 mod stored;
 mod tags;
 mod tokens;
+mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

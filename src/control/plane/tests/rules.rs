@@ -78,7 +78,11 @@ fn a_bad_field_is_refused_with_its_name_and_what_is_allowed() {
         CreateFilter,
         &RULE,
         &[
-            (&[("IngressRules.1.Action", "")], "MissingIngressRules", "IngressRules.1.Action is missing; it is accept or drop"),
+            (
+                &[("IngressRules.1.Action", "")],
+                "MissingIngressRules",
+                "IngressRules.1.Action is missing; it is accept or drop",
+            ),
             (&[("IngressRules.1.Priority", "")], "MissingIngressRules", "IngressRules.1.Priority"),
             (&[("IngressRules.1.Protocol", "")], "MissingIngressRules", "IngressRules.1.Protocol"),
             (&[("IngressRules.1.Action", "mirror")], BAD, "accept or drop"),
@@ -143,7 +147,12 @@ fn ten_rules_a_direction_come_in_one_call_and_lie_sorted() {
     let ten = [many("Ingress", 10, 100), many("Egress", 10, 100)].concat();
     let reversed: Vec<_> = ten
         .iter()
-        .map(|(n, v)| (n.clone(), if n.ends_with("Priority") { (300 - v.parse::<usize>().unwrap()).to_string() } else { v.clone() }))
+        .map(|(n, v)| {
+            (
+                n.clone(),
+                if n.ends_with("Priority") { (300 - v.parse::<usize>().unwrap()).to_string() } else { v.clone() },
+            )
+        })
         .collect();
     let rules = ingress(&kit, &texts(&reversed));
     let priorities: Vec<u64> = rules.iter().map(|r| r["Priority"].as_u64().unwrap()).collect();
@@ -163,11 +172,19 @@ fn priorities_are_unique_in_a_direction_only() {
         ("EgressRules.1.Protocol", "ALL"),
     ];
     let answer = kit.ok(CreateRules, &same);
-    assert_eq!((answer["IngressRules"].as_array().unwrap().len(), answer["EgressRules"].as_array().unwrap().len()), (0, 1));
+    assert_eq!(
+        (answer["IngressRules"].as_array().unwrap().len(), answer["EgressRules"].as_array().unwrap().len()),
+        (0, 1)
+    );
     let taken = codes::PRIORITY_TAKEN.code;
     refuses(&kit, CreateRules, &same, &[(&[], taken, "EgressRules.1.Priority")]);
     let two = [many("Ingress", 1, 4), many("Ingress", 2, 3)[3..].to_vec()].concat();
-    refuses(&kit, CreateRules, &texts(&two), &[(&[("TrafficMirrorFilterId", &filter)], taken, "IngressRules.2.Priority")]);
+    refuses(
+        &kit,
+        CreateRules,
+        &texts(&two),
+        &[(&[("TrafficMirrorFilterId", &filter)], taken, "IngressRules.2.Priority")],
+    );
     refuses(
         &kit,
         CreateRules,
@@ -216,7 +233,12 @@ fn a_rule_is_changed_field_by_field() {
     // Sorted by the new priority.
     assert_eq!(kit.listed_filter(filter)["IngressRules"][1]["TrafficMirrorFilterRuleId"], rule);
     // A client that always sends these, unchanged, is not refused for the rule's own priority.
-    let same = [("Priority", "10"), ("Protocol", "UDP"), ("SourceCidrBlock", "0.0.0.0/0"), ("DestinationCidrBlock", "10.9.0.0/16")];
+    let same = [
+        ("Priority", "10"),
+        ("Protocol", "UDP"),
+        ("SourceCidrBlock", "0.0.0.0/0"),
+        ("DestinationCidrBlock", "10.9.0.0/16"),
+    ];
     kit.ok(UpdateRule, &and(&id, &same));
     assert_eq!(listed(), expected);
     let bad = "InvalidParameter.";
@@ -237,7 +259,12 @@ fn a_rule_is_changed_field_by_field() {
     kit.ok(UpdateRule, &and(&id, &[("Protocol", "ICMP")]));
     let (source, destination) = (listed()["SourcePortRange"].clone(), listed()["DestinationPortRange"].clone());
     assert_eq!((source, destination), (json!("-1/-1"), json!("-1/-1")), "ICMP has no ports");
-    refuses(&kit, UpdateRule, &id, &[(&[("SourcePortRange", "1/2")], &format!("{bad}SourcePortRange"), "only TCP and UDP")]);
+    refuses(
+        &kit,
+        UpdateRule,
+        &id,
+        &[(&[("SourcePortRange", "1/2")], &format!("{bad}SourcePortRange"), "only TCP and UDP")],
+    );
 }
 
 #[test]
@@ -264,5 +291,8 @@ fn rules_are_deleted_all_or_none() {
     kit.ok(DeleteRules, &and(&good, &[("TrafficMirrorFilterRuleIds.2", id(2))]));
     let left = kit.listed_filter(filter)["IngressRules"].clone();
     assert_eq!((left.as_array().unwrap().len(), &left[0]["TrafficMirrorFilterRuleId"]), (1, &json!(id(1))));
-    assert_eq!(kit.call("b", UpdateRule, &[("TrafficMirrorFilterRuleId", id(1))]).unwrap_err().code, codes::NOT_OPEN.code);
+    assert_eq!(
+        kit.call("b", UpdateRule, &[("TrafficMirrorFilterRuleId", id(1))]).unwrap_err().code,
+        codes::NOT_OPEN.code
+    );
 }

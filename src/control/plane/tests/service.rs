@@ -48,7 +48,10 @@ fn writes<'a>(filter: &'a str, rule: &'a str, session: &'a str) -> Vec<(Action, 
         (Action::CreateTrafficMirrorFilter, rules.to_vec()),
         (Action::UpdateTrafficMirrorFilterAttribute, vec![filter_id, ("TrafficMirrorFilterName", "x")]),
         (Action::CreateTrafficMirrorFilterRules, and(&rules, &[filter_id])),
-        (Action::UpdateTrafficMirrorFilterRuleAttribute, vec![("TrafficMirrorFilterRuleId", rule), ("RuleAction", "drop")]),
+        (
+            Action::UpdateTrafficMirrorFilterRuleAttribute,
+            vec![("TrafficMirrorFilterRuleId", rule), ("RuleAction", "drop")],
+        ),
         (Action::DeleteTrafficMirrorFilterRules, vec![filter_id, ("TrafficMirrorFilterRuleIds.1", rule)]),
         (Action::CreateTrafficMirrorSession, wanted(filter, "eni-2", "eni-1", "2").to_vec()),
         (Action::UpdateTrafficMirrorSessionAttribute, vec![session_id, ("Enabled", "false")]),
@@ -126,7 +129,11 @@ fn another_account_s_objects_are_not_there() {
         let one = [("TrafficMirrorFilterIds.1", &*filter), ("TrafficMirrorSessionIds.1", &*session)];
         assert_eq!(kit.call("b", action, &one).unwrap()["TotalCount"], "0");
     }
-    let tags = kit.call("b", Action::ListTagResources, &[("ResourceType", "TrafficMirrorSession"), ("ResourceId.1", &session)]);
+    let tags = kit.call(
+        "b",
+        Action::ListTagResources,
+        &[("ResourceType", "TrafficMirrorSession"), ("ResourceId.1", &session)],
+    );
     assert_eq!(tags.unwrap()["TagResources"]["TagResource"], json!([]));
     // Priorities are an account's own.
     let own = kit.call("b", Action::CreateTrafficMirrorFilter, &[]).unwrap();

@@ -49,27 +49,31 @@ fn a_vni_that_is_not_given_is_random_and_zero_is_one_that_is() {
 
 /// Parameters that create and update share, with values beyond each end.
 const BAD_VALUES: &[Bad<'static>] = &[
-        (&[("Priority", "0")], "InvalidParameter.Priority", "from 1 to 32766"),
-        (&[("Priority", "32767")], "InvalidParameter.Priority", "from 1 to 32766"),
-        (&[("Priority", "1.5")], "InvalidParameter.Priority", "from 1 to 32766"),
-        (&[("Priority", "high")], "InvalidParameter.Priority", "from 1 to 32766"),
-        (&[("VirtualNetworkId", "-1")], "InvalidParameter.VirtualNetworkId", "0 to 16777215"),
-        (&[("VirtualNetworkId", "16777216")], "InvalidParameter.VirtualNetworkId", "0 to 16777215"),
-        (&[("VirtualNetworkId", "0x10")], "InvalidParameter.VirtualNetworkId", "0 to 16777215"),
-        (&[("PacketLength", "63")], "InvalidParameter.PacketLength", "64 to 8500"),
-        (&[("PacketLength", "8501")], "InvalidParameter.PacketLength", "64 to 8500"),
-        (&[("PacketLength", "all")], "InvalidParameter.PacketLength", "64 to 8500"),
-        (&[("Enabled", "1")], "InvalidParameter.Enabled", "true or false"),
-        (&[("DryRun", "0")], "InvalidParameter.DryRun", "true or false"),
-        (&[("TrafficMirrorSessionName", "http://x")], "InvalidParameter.TrafficMirrorSessionName", "128"),
-        (&[("TrafficMirrorSessionDescription", "https://x")], "InvalidParameter.TrafficMirrorSessionDescription", "256"),
-        (&[("TrafficMirrorTargetType", "networkinterface")], "InvalidParameter.TrafficMirrorTargetType", "SLB"),
-        (&[("TrafficMirrorTargetType", "ENI")], "InvalidParameter.TrafficMirrorTargetType", "GatewayLoadBalancerEndpoint"),
-        (&[("TrafficMirrorTargetType", "SLB"), ("TrafficMirrorTargetId", "lb 1")], "InvalidParameter.TrafficMirrorTargetId", "letters"),
-        (&[("TrafficMirrorTargetId", "eni-none")], codes::ENI_NOT_FOUND.code, "TrafficMirrorTargetId"),
-        (&[("TrafficMirrorTargetId", "eni-b")], codes::ENI_NOT_FOUND.code, "TrafficMirrorTargetId"),
-        (&[("TrafficMirrorTargetId", "eni-managed")], codes::MANAGED_ENI.code, "TrafficMirrorTargetId"),
-        (&[("TrafficMirrorFilterId", "tmf-none")], codes::FILTER_NOT_FOUND.code, "tmf-none"),
+    (&[("Priority", "0")], "InvalidParameter.Priority", "from 1 to 32766"),
+    (&[("Priority", "32767")], "InvalidParameter.Priority", "from 1 to 32766"),
+    (&[("Priority", "1.5")], "InvalidParameter.Priority", "from 1 to 32766"),
+    (&[("Priority", "high")], "InvalidParameter.Priority", "from 1 to 32766"),
+    (&[("VirtualNetworkId", "-1")], "InvalidParameter.VirtualNetworkId", "0 to 16777215"),
+    (&[("VirtualNetworkId", "16777216")], "InvalidParameter.VirtualNetworkId", "0 to 16777215"),
+    (&[("VirtualNetworkId", "0x10")], "InvalidParameter.VirtualNetworkId", "0 to 16777215"),
+    (&[("PacketLength", "63")], "InvalidParameter.PacketLength", "64 to 8500"),
+    (&[("PacketLength", "8501")], "InvalidParameter.PacketLength", "64 to 8500"),
+    (&[("PacketLength", "all")], "InvalidParameter.PacketLength", "64 to 8500"),
+    (&[("Enabled", "1")], "InvalidParameter.Enabled", "true or false"),
+    (&[("DryRun", "0")], "InvalidParameter.DryRun", "true or false"),
+    (&[("TrafficMirrorSessionName", "http://x")], "InvalidParameter.TrafficMirrorSessionName", "128"),
+    (&[("TrafficMirrorSessionDescription", "https://x")], "InvalidParameter.TrafficMirrorSessionDescription", "256"),
+    (&[("TrafficMirrorTargetType", "networkinterface")], "InvalidParameter.TrafficMirrorTargetType", "SLB"),
+    (&[("TrafficMirrorTargetType", "ENI")], "InvalidParameter.TrafficMirrorTargetType", "GatewayLoadBalancerEndpoint"),
+    (
+        &[("TrafficMirrorTargetType", "SLB"), ("TrafficMirrorTargetId", "lb 1")],
+        "InvalidParameter.TrafficMirrorTargetId",
+        "letters",
+    ),
+    (&[("TrafficMirrorTargetId", "eni-none")], codes::ENI_NOT_FOUND.code, "TrafficMirrorTargetId"),
+    (&[("TrafficMirrorTargetId", "eni-b")], codes::ENI_NOT_FOUND.code, "TrafficMirrorTargetId"),
+    (&[("TrafficMirrorTargetId", "eni-managed")], codes::MANAGED_ENI.code, "TrafficMirrorTargetId"),
+    (&[("TrafficMirrorFilterId", "tmf-none")], codes::FILTER_NOT_FOUND.code, "tmf-none"),
 ];
 
 #[test]
@@ -100,7 +104,11 @@ fn what_is_not_allowed_is_refused_with_the_parameter_s_name() {
             (&[("TrafficMirrorSourceIds.2", "eni-0")], codes::SOURCE_TWICE.code, "TrafficMirrorSourceIds.2"),
             (&[("TrafficMirrorSourceIds.1", "eni-1")], codes::ROLE_CONFLICT.code, "target of this session"),
             (&[("TrafficMirrorSourceIds.3", "eni-2")], "InvalidParameter.TrafficMirrorSourceIds", "without gaps"),
-            (&[("TrafficMirrorSourceIds.1.Id", "eni-2")], "InvalidParameter.TrafficMirrorSourceIds", "TrafficMirrorSourceIds.1.Id"),
+            (
+                &[("TrafficMirrorSourceIds.1.Id", "eni-2")],
+                "InvalidParameter.TrafficMirrorSourceIds",
+                "TrafficMirrorSourceIds.1.Id",
+            ),
             (&[("ResourceGroupId", "a b")], "InvalidParameter.ResourceGroupId", "letters"),
             (&[("Tag.1.Key", "acs:x")], "InvalidParameter.Tag", "Tag.1.Key"),
         ],
@@ -159,7 +167,9 @@ fn an_update_changes_what_it_names_and_takes_resent_values() {
     );
     let slb = [("TrafficMirrorTargetType", "SLB"), ("TrafficMirrorTargetId", "lb-1"), ("Enabled", "false")];
     kit.ok(Update, &and(&[(ID, &*id)], &slb));
-    for (name, value) in [("TrafficMirrorTargetType", json!("SLB")), ("TrafficMirrorTargetId", json!("lb-1")), ("Enabled", json!(false))] {
+    for (name, value) in
+        [("TrafficMirrorTargetType", json!("SLB")), ("TrafficMirrorTargetId", json!("lb-1")), ("Enabled", json!(false))]
+    {
         expected[name] = value;
     }
     assert_eq!(kit.listed_session(&id), expected);

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::{Kit, and, refuses};
-use crate::control::api::Action::{AddSourcesToTrafficMirrorSession as Add, RemoveSourcesFromTrafficMirrorSession as Remove};
+use crate::control::api::Action::{
+    AddSourcesToTrafficMirrorSession as Add, RemoveSourcesFromTrafficMirrorSession as Remove,
+};
 use crate::control::plane::codes;
 
 const ID: &str = "TrafficMirrorSessionId";

@@ -23,7 +23,10 @@ fn tags_are_set_changed_and_taken_away() {
     kit.ok(Tag, &and(&both, &[("Tag.1.Key", "k"), ("Tag.1.Value", "v"), ("Tag.2.Key", "l")]));
     let expected = json!([{"Key": "k", "Value": "v"}, {"Key": "l", "Value": ""}]);
     assert_eq!((tags(&kit, &one), tags(&kit, &two)), (expected.clone(), expected));
-    kit.ok(Tag, &[("ResourceType", "trafficMirrorFilter"), ("ResourceId.1", &one), ("Tag.1.Key", "k"), ("Tag.1.Value", "w")]);
+    kit.ok(
+        Tag,
+        &[("ResourceType", "trafficMirrorFilter"), ("ResourceId.1", &one), ("Tag.1.Key", "k"), ("Tag.1.Value", "w")],
+    );
     assert_eq!(tags(&kit, &one)[0]["Value"], "w");
     kit.ok(Untag, &[FILTER, ("ResourceId.1", &one), ("TagKey.1", "k"), ("TagKey.2", "absent")]);
     assert_eq!(tags(&kit, &one), json!([{"Key": "l", "Value": ""}]));
@@ -48,7 +51,11 @@ fn what_cannot_be_tagged_is_refused_for_all() {
         &good,
         &[
             (&[("ResourceType", "")], "MissingResourceType", "TrafficMirrorFilter or TrafficMirrorSession"),
-            (&[("ResourceType", "VPC")], "InvalidParameter.ResourceType", "TrafficMirrorFilter or TrafficMirrorSession"),
+            (
+                &[("ResourceType", "VPC")],
+                "InvalidParameter.ResourceType",
+                "TrafficMirrorFilter or TrafficMirrorSession",
+            ),
             (&[("ResourceType", "TrafficMirrorSession")], codes::SESSION_NOT_FOUND.code, &id),
             (&[("ResourceId.1", "")], "MissingResourceId", "ResourceId.1"),
             (&[("ResourceId.2", "tmf-none")], none, "tmf-none"),
@@ -115,9 +122,11 @@ fn tags_are_listed_line_by_line() {
     for size in ["1", "4", "5"] {
         assert_eq!(lines(&[("MaxResults", size)]), all, "pages of {size}");
     }
-    let line = |key: &str, value: &str| json!({
-        "ResourceId": filters[1], "ResourceType": "TRAFFICMIRRORFILTER", "TagKey": key, "TagValue": value,
-    });
+    let line = |key: &str, value: &str| {
+        json!({
+            "ResourceId": filters[1], "ResourceType": "TRAFFICMIRRORFILTER", "TagKey": key, "TagValue": value,
+        })
+    };
     assert_eq!(lines(&[("ResourceId.1", &filters[1])]), [line("k", "1"), line("l", "")]);
     assert_eq!(lines(&[("Tag.1.Key", "k"), ("Tag.1.Value", "1")]), [line("k", "1"), line("l", "")]);
     assert_eq!(lines(&[("ResourceId.1", "tmf-none")]).len(), 0);

@@ -26,7 +26,12 @@ fn a_request_that_is_sent_again_is_answered_again_and_done_once() {
     let kit = kit.restarted();
     assert_eq!(kit.ok(CreateFilter, &[TOKEN, ("TrafficMirrorFilterName", "n")]), answer);
     let mismatch = codes::TOKEN_MISMATCH.code;
-    refuses(&kit, CreateFilter, &[TOKEN], &[(&[], mismatch, "t-1"), (&[("TrafficMirrorFilterName", "m")], mismatch, "t-1")]);
+    refuses(
+        &kit,
+        CreateFilter,
+        &[TOKEN],
+        &[(&[], mismatch, "t-1"), (&[("TrafficMirrorFilterName", "m")], mismatch, "t-1")],
+    );
     let id = answer["TrafficMirrorFilterId"].as_str().unwrap();
     refuses(&kit, DeleteFilter, &[TOKEN], &[(&[("TrafficMirrorFilterId", id)], mismatch, "t-1")]);
     assert_eq!((kit.store.dump().unwrap(), &*count(&kit)), (before, "1"));

@@ -263,7 +263,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let account = prop_oneof![4 => Just("a"), 1 => Just("b")];
     let token = prop_oneof![9 => Just(None), 1 => (0..2_u8).prop_map(Some)];
     let fails = prop_oneof![12 => Just(false), 1 => Just(true)];
-    let step = (account, token, fails, ask())
-        .prop_map(|(account, token, fails, ask)| Step { account, token, fails, ask });
+    let step =
+        (account, token, fails, ask()).prop_map(|(account, token, fails, ask)| Step { account, token, fails, ask });
     proptest::collection::vec(step, 4..20)
 }

@@ -79,20 +79,31 @@ pub(super) fn agree(kit: &Kit, twin: &Twin) {
     assert_eq!(desired.index, index);
     let stored = desired_of(&kit.store.load().unwrap(), &kit.control.config, &kit.control.regions, &[]).unwrap();
     assert_eq!((&stored.filters, &stored.sessions), (&desired.filters, &desired.sessions));
-    assert_eq!((stored.revision, &stored.services, &stored.index), (desired.revision, &desired.services, &desired.index));
+    assert_eq!(
+        (stored.revision, &stored.services, &stored.index),
+        (desired.revision, &desired.services, &desired.index)
+    );
     assert_eq!((&stored.tokens, &stored.activity), (&desired.tokens, &desired.activity));
     assert_eq!(stored.world.document, desired.world.document);
     assert_eq!(desired.model(), model(desired, twin));
     let open = |account| desired.activity.of_account(account).map(|i| (i.session.to_string(), i.source.to_string()));
     let open: BTreeSet<_> = open("a").chain(open("b")).collect();
     let running = twin.sessions.iter().filter(|s| s.enabled && !twin.locked.contains(s.account));
-    let there = |s: &Session| s.sources.iter().filter(|id| !twin.gone.contains(*id)).map(|id| (s.id.clone(), (*id).to_owned())).collect::<Vec<_>>();
+    let there = |s: &Session| {
+        s.sources
+            .iter()
+            .filter(|id| !twin.gone.contains(*id))
+            .map(|id| (s.id.clone(), (*id).to_owned()))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(open, running.flat_map(there).collect::<BTreeSet<_>>());
 }
 
 fn filter(listed: &Value) -> Value {
     let rules = |list: &str| {
-        let rule = |r: &Value| json!([r["TrafficMirrorFilterRuleId"], r["Priority"], r["Protocol"], r["DestinationPortRange"]]);
+        let rule = |r: &Value| {
+            json!([r["TrafficMirrorFilterRuleId"], r["Priority"], r["Protocol"], r["DestinationPortRange"]])
+        };
         listed[list].as_array().unwrap().iter().map(rule).collect::<Value>()
     };
     json!([listed["TrafficMirrorFilterId"], rules("IngressRules"), rules("EgressRules")])

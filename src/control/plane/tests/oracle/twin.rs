@@ -201,7 +201,13 @@ impl Twin {
         say(no, eni == "eni-managed" && self.owner(eni) == Some(account), codes::MANAGED_ENI.code);
     }
 
-    fn new_target(&self, account: &str, target: (TargetType, &'static str), sources: &[&'static str], no: &mut Reasons) {
+    fn new_target(
+        &self,
+        account: &str,
+        target: (TargetType, &'static str),
+        sources: &[&'static str],
+        no: &mut Reasons,
+    ) {
         if target.0 == TargetType::NetworkInterface {
             self.eni(account, target.1, no);
             let source = self.sessions.iter().any(|s| s.sources.contains(&target.1)) || sources.contains(&target.1);
