@@ -63,21 +63,23 @@ fn take(kit: &Kit, twin: &mut Twin, names: &mut Names, step: &Step) {
         return;
     }
     let mut reasons = twin.judge(step.account, &step.ask, names);
-    let before = Kept::of(kit);
+    let key = step.token.map(|token| (step.account, token));
+    let seen = key.and_then(|key| twin.tokens.get(&key));
+    let before = (step.fails || !reasons.is_empty() || seen.is_some()).then(|| Kept::of(kit));
+    let unchanged = || before.iter().for_each(|before| before.check(kit));
     if step.fails {
         kit.store.fail_next(1);
     }
     let (request, done) = perform(kit, step, names);
     kit.store.fail_next(0);
     kit.control.lock().store = Ok(kit.store.clone());
-    let key = step.token.map(|token| (step.account, token));
-    if let Some((first, answer)) = key.and_then(|key| twin.tokens.get(&key)) {
+    if let Some((first, answer)) = seen {
         let mismatch = codes::TOKEN_MISMATCH.code;
         match done {
             Ok(again) => assert!(request == *first && again == *answer, "{request} after {first}"),
             Err(e) => assert!(request != *first && e.code == mismatch, "{request} after {first}: {e}"),
         }
-        return before.check(kit);
+        return unchanged();
     }
     match done {
         Ok(answer) => {
@@ -94,7 +96,7 @@ fn take(kit: &Kit, twin: &mut Twin, names: &mut Names, step: &Step) {
                 reasons.insert(codes::READ_ONLY.code.to_owned());
             }
             assert!(reasons.contains(&*e.code), "{request}: {e}, where {reasons:?} would be right");
-            before.check(kit);
+            unchanged();
         }
     }
 }
