@@ -8,6 +8,7 @@ mod filters;
 mod inventory;
 mod lists;
 mod oracle;
+mod refusals;
 mod rules;
 mod seed;
 mod service;

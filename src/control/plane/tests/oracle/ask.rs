@@ -81,6 +81,19 @@ pub(super) fn pick(names: &[String], n: usize) -> &str {
 type Pairs = Vec<(String, String)>;
 
 impl Ask {
+    /// The other account mostly names its own ENIs.
+    fn named_by(mut self, account: &str) -> Self {
+        let sources = match &mut self {
+            Ask::CreateSession(ask) => &mut ask.sources,
+            Ask::Add(_, sources) | Ask::Remove(_, sources) => sources,
+            _ => return self,
+        };
+        for source in sources.iter_mut().filter(|_| account == "b") {
+            *source = if *source == "eni-0" { "eni-b" } else { "eni-b2" };
+        }
+        self
+    }
+
     /// As a client sends it; `None` is the platform's.
     pub(super) fn rendered(&self, names: &Names) -> Option<(Action, Pairs)> {
         let mut pairs: Pairs = Vec::new();
@@ -188,12 +201,12 @@ impl SessionAsk {
 }
 
 fn number() -> impl Strategy<Value = usize> {
-    prop_oneof![20 => 0..6_usize, 1 => Just(NOTHING)]
+    prop_oneof![40 => 0..6_usize, 1 => Just(NOTHING)]
 }
 
 /// Mostly there, and mostly one of the first.
 fn often<T: Clone + std::fmt::Debug + 'static>(good: Vec<T>, bad: Vec<T>) -> impl Strategy<Value = Option<T>> {
-    prop_oneof![20 => select(good).prop_map(Some), 1 => select(bad).prop_map(Some), 1 => Just(None)]
+    prop_oneof![40 => select(good).prop_map(Some), 1 => select(bad).prop_map(Some), 1 => Just(None)]
 }
 
 fn edit() -> impl Strategy<Value = RuleEdit> {
@@ -209,24 +222,29 @@ fn rules(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<RuleAsk>> {
 }
 
 fn enis(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<&'static str>> {
-    let eni = prop_oneof![8 => select(&ENIS[..4]), 2 => select(&ENIS[..])];
+    let eni = prop_oneof![14 => select(&ENIS[..3]), 1 => select(&ENIS[..])];
     proptest::collection::vec(eni, count)
+}
+
+/// Mostly some.
+fn sources() -> impl Strategy<Value = Vec<&'static str>> {
+    prop_oneof![1 => Just(Vec::new()), 12 => enis(1..3)]
 }
 
 fn session() -> impl Strategy<Value = SessionAsk> {
     let target = prop_oneof![
-        6 => select(&ENIS[2..5]).prop_map(|id| (TargetType::NetworkInterface, id)),
-        2 => select(&ENIS[..]).prop_map(|id| (TargetType::NetworkInterface, id)),
-        2 => Just((TargetType::Slb, "lb-1")),
+        6 => select(&ENIS[3..5]).prop_map(|id| (TargetType::NetworkInterface, id)),
+        1 => select(&ENIS[..]).prop_map(|id| (TargetType::NetworkInterface, id)),
+        3 => Just((TargetType::Slb, "lb-1")),
         1 => Just((TargetType::GatewayLoadBalancerEndpoint, "lb-1")),
     ];
-    let target = prop_oneof![15 => target.prop_map(Some), 1 => Just(None)];
-    let filter = prop_oneof![15 => number().prop_map(Some), 1 => Just(None)];
+    let target = prop_oneof![30 => target.prop_map(Some), 1 => Just(None)];
+    let filter = prop_oneof![30 => number().prop_map(Some), 1 => Just(None)];
     let vni = prop_oneof![1 => Just(None), 4 => often(vec![0, 7, 16_777_215], vec![16_777_216])];
     let length = prop_oneof![3 => Just(None), 2 => often(vec![64, 8500], vec![63, 8501])];
     let enabled = prop_oneof![1 => Just(None), 3 => any::<bool>().prop_map(Some)];
     let priority = often(vec![1, 2, 3, 4, 5, 6, 7, 8, 32_766], vec![0, 32_767]);
-    (filter, enis(0..3), target, priority, vni, length, enabled).prop_map(
+    (filter, sources(), target, priority, vni, length, enabled).prop_map(
         |(filter, sources, target, priority, vni, length, enabled)| SessionAsk {
             filter,
             sources,
@@ -250,20 +268,31 @@ fn ask() -> impl Strategy<Value = Ask> {
         9 => session().prop_map(Ask::CreateSession),
         4 => (number(), session()).prop_map(|(n, ask)| Ask::UpdateSession(n, ask)),
         1 => number().prop_map(Ask::DeleteSession),
-        3 => (number(), enis(0..3)).prop_map(|(n, enis)| Ask::Add(n, enis)),
-        3 => (number(), enis(0..3)).prop_map(|(n, enis)| Ask::Remove(n, enis)),
+        3 => (number(), sources()).prop_map(|(n, enis)| Ask::Add(n, enis)),
+        3 => (number(), sources()).prop_map(|(n, enis)| Ask::Remove(n, enis)),
         1 => number().prop_map(Ask::Tag),
         1 => prop_oneof![1 => Just(true), 3 => Just(false)].prop_map(Ask::Lock),
         1 => (select(&ENIS[..8]), any::<bool>()).prop_map(|(eni, there)| Ask::Eni(eni, there)),
     ]
 }
 
+/// What most sequences need first.
+pub(super) fn beginning(account: &'static str) -> [Step; 2] {
+    let edit = RuleEdit { priority: Some(1), protocol: Some("TCP"), ports: Some("80/443") };
+    let filter = Ask::CreateFilter(vec![RuleAsk { ingress: true, edit }]);
+    [Ask::Open, filter].map(|ask| Step { account, token: None, fails: false, ask })
+}
+
 /// A sequence; most of it is of one account.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let account = prop_oneof![4 => Just("a"), 1 => Just("b")];
     let token = prop_oneof![9 => Just(None), 1 => (0..2_u8).prop_map(Some)];
-    let fails = prop_oneof![12 => Just(false), 1 => Just(true)];
-    let step =
-        (account, token, fails, ask()).prop_map(|(account, token, fails, ask)| Step { account, token, fails, ask });
-    proptest::collection::vec(step, 4..20)
+    let fails = prop_oneof![20 => Just(false), 1 => Just(true)];
+    let step = (account, token, fails, ask()).prop_map(|(account, token, fails, ask)| Step {
+        account,
+        token,
+        fails,
+        ask: ask.named_by(account),
+    });
+    proptest::collection::vec(step, 6..22)
 }
