@@ -10,15 +10,17 @@ use super::history::History;
 use super::start::desired_of;
 use super::status::Pending;
 use crate::control::platform::Refused;
-use crate::control::store::opened::replace_broken;
+use crate::control::store::restore::restore;
 use crate::control::store::snapshot::decode;
 use crate::control::store::{Contents, Kind, Record, RedbStore, Store, StoreError, Write};
+
+/// What complaints call it.
+const NAME: &str = "the backup";
 
 impl Control {
     /// Validates and compiles a backup, writes it in the place of all that the store holds, and publishes it.
     pub(super) fn put_back(&self, backup: &[u8]) -> Result<u64, Refused> {
-        let (mut contents, intervals) =
-            decode(backup, "the backup").map_err(|e| Refused::Invalid(vec![e.to_string()]))?;
+        let (mut contents, intervals) = decode(backup, NAME).map_err(|e| Refused::Invalid(vec![e.to_string()]))?;
         let read = |contents: &Contents| {
             desired_of(contents, &self.config, &self.regions, &self.accounts).map_err(Refused::Invalid)
         };
@@ -26,7 +28,7 @@ impl Control {
         let mut state = self.lock();
         let candidate = self.switch.prepare(desired.model()).map_err(Refused::Invalid)?;
         let broken = |e: StoreError| Refused::ReadOnly(e.to_string());
-        let store = self.store_to_write(&state).map_err(broken)?;
+        let store = self.store_to_write(&state, backup).map_err(broken)?;
         let (old, old_intervals) = store.dump().map_err(broken)?;
         let mut writes: Vec<Write> =
             replacing(&old.records, &contents.records).chain(replacing(&old_intervals, &intervals)).collect();
@@ -49,25 +51,22 @@ impl Control {
 
     fn replace(&self, state: &mut State, desired: Desired, store: Arc<dyn Store>) {
         state.history = History::new(desired.revision);
-        // A store that took a broken one's place counts from the beginning.
-        state.applied = state.applied.min(desired.revision.saturating_sub(1));
         state.desired = desired;
         state.pending = Pending::default();
         state.store = Ok(store);
     }
 
-    /// The store, or an empty one in the place of one that cannot be opened, which is kept aside.
-    fn store_to_write(&self, state: &State) -> Result<Arc<dyn Store>, StoreError> {
+    /// The store, or one of the backup in the place of one that cannot be opened, which is kept aside. Revisions go on
+    /// from where the snapshot beside it was.
+    fn store_to_write(&self, state: &State, backup: &[u8]) -> Result<Arc<dyn Store>, StoreError> {
         if let Ok(store) = &state.store {
             return Ok(store.clone());
         }
         let path = &self.config.store.path;
-        match RedbStore::open(path) {
-            Ok(store) => return Ok(Arc::new(store)),
-            // It may be whole.
-            Err(e @ StoreError::InUse { .. }) => return Err(e),
-            Err(_) => replace_broken(path)?,
-        };
+        if let Ok(store) = RedbStore::open(path) {
+            return Ok(Arc::new(store));
+        }
+        restore(path, backup, NAME)?;
         Ok(Arc::new(RedbStore::open(path)?))
     }
 }

@@ -83,12 +83,16 @@ impl Kit {
     }
 
     pub(super) fn with(configure: impl FnOnce(&mut Config), fabric: Box<dyn Fabric>) -> Self {
+        Kit::of(&inventory(), configure, fabric)
+    }
+
+    pub(super) fn of(inventory: &Value, configure: impl FnOnce(&mut Config), fabric: Box<dyn Fabric>) -> Self {
         let mut config = Config::default();
         config.quotas.large_instance_types = vec!["ecs.large".to_owned()];
         config.store.host = "here".to_owned();
         configure(&mut config);
         let store = Arc::new(MemoryStore::default());
-        let document = Document::from_json("inventory", &inventory()).unwrap();
+        let document = Document::from_json("inventory", inventory).unwrap();
         store.commit(0, &document.writes(&diff(&Document::default(), &document))).unwrap();
         Kit::over(config, store, fabric)
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::statuses::Gate;
 use super::{inventory, wanted};
 use crate::control::api::{Action, ApiError, Params};
 use crate::control::config::Config;
 use crate::control::document::Document;
-use crate::control::fabric::NoFabric;
+use crate::control::fabric::{Fabric, NoFabric};
 use crate::control::plane::seed::Seed;
-use crate::control::plane::start::{Running, desired_of};
+use crate::control::plane::start::{Running, desired_of, start};
 use crate::control::platform::{Platform, Refused};
 use crate::control::store::{MemoryStore, Store};
 use crate::control::switch::Switch;
@@ -38,11 +39,12 @@ impl Files {
     }
 
     fn start(&self) -> Result<Running, Vec<String>> {
+        self.start_with(Box::new(NoFabric::default()))
+    }
+
+    fn start_with(&self, fabric: Box<dyn Fabric>) -> Result<Running, Vec<String>> {
         let config = self.config();
-        crate::control::plane::start::start(
-            &config,
-            Arc::new(Switch::new(config.clone(), Box::new(NoFabric::default()))),
-        )
+        start(&config, Arc::new(Switch::new(config.clone(), fabric)))
     }
 }
 
@@ -172,15 +174,21 @@ fn a_backup_mends_a_store_that_cannot_be_opened() {
     (0..5).for_each(|_| drop(perform(&running, Action::CreateTrafficMirrorFilter)));
     running.stop();
     std::fs::write(files.0.join("store.redb"), "no store").unwrap();
-    let running = files.start().unwrap();
+    let gate = Gate::default();
+    let running = files.start_with(Box::new(gate.clone())).unwrap();
     assert_eq!(running.control.status()["store"]["state"], "read_only");
     assert_eq!(perform(&running, Action::ListTrafficMirrorFilters)["TotalCount"], "6", "from the snapshot");
     assert_eq!(call(&running, Action::CreateTrafficMirrorFilter, &[]).unwrap_err().status, 503);
     assert!(running.control.backup().is_err());
-    running.control.restore(&backup).unwrap();
-    assert_eq!(perform(&running, Action::ListTrafficMirrorSessions), sessions);
+    let before = running.control.inventory().0;
+    gate.hold();
+    let revision = running.control.restore(&backup).unwrap();
     let status = running.control.status();
-    assert_eq!((&status["store"]["state"], &status["applied_revision"]), (&json!("ok"), &status["desired_revision"]));
+    gate.release();
+    assert_eq!((&status["store"]["state"], &status["desired_revision"]), (&json!("ok"), &json!(revision)));
+    assert_eq!(status["applied_revision"], json!(before), "workers have nothing of the new store");
+    assert!(revision > before, "revisions never go back: {revision} after {before}");
+    assert_eq!(perform(&running, Action::ListTrafficMirrorSessions), sessions);
     perform(&running, Action::CreateTrafficMirrorFilter);
     running.stop();
     let running = files.start().unwrap();
