@@ -19,6 +19,7 @@ mod programs;
 mod reload;
 mod replay;
 mod rings;
+mod sdk;
 mod second_opinion;
 mod signals;
 mod switch;

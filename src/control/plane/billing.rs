@@ -1,9 +1,8 @@
-//! Intervals of activity, and backups, which hold them too.
+//! Intervals of activity, as a bill needs them.
 
 use serde_json::{Value, json};
 
 use super::activity::Interval;
-use crate::control::store::snapshot::encode;
 use crate::control::store::{Kind, Record, Store, StoreError};
 
 /// Records that are read at a time.
@@ -63,10 +62,4 @@ pub(super) fn between(
     found.extend(open);
     found.sort_by(|a, b| (a.since, &a.session, &a.source).cmp(&(b.since, &b.session, &b.source)));
     Ok(json!({ "account": account, "intervals": found }))
-}
-
-/// The whole store as a file.
-pub(super) fn backup(store: &dyn Store) -> Result<Vec<u8>, StoreError> {
-    let (contents, intervals) = store.dump()?;
-    Ok(encode(&contents, &intervals))
 }

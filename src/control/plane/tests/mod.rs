@@ -18,7 +18,6 @@ mod statuses;
 mod stored;
 mod tags;
 mod tokens;
-mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -90,6 +89,8 @@ impl Kit {
         let mut config = Config::default();
         config.quotas.large_instance_types = vec!["ecs.large".to_owned()];
         config.store.host = "here".to_owned();
+        // Nobody may open it by mistake.
+        config.store.path = "/proc/none/store.redb".into();
         configure(&mut config);
         let store = Arc::new(MemoryStore::default());
         let document = Document::from_json("inventory", inventory).unwrap();

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::Kit;
 use super::inventory::{give, remove_eni};
 use crate::control::api::Action;
-use crate::control::plane::{billing, codes};
+use crate::control::plane::codes;
 use crate::control::platform::{Platform, Refused};
+use crate::control::store::restore::backup;
 use crate::control::store::snapshot::{decode, encode};
 use crate::control::store::{Contents, Kind, MemoryStore, Record, Store, StoreError, Write};
 
@@ -176,5 +177,5 @@ impl Store for OneMoment {
 
 #[test]
 fn a_backup_is_of_one_moment() {
-    assert!(billing::backup(&OneMoment(MemoryStore::default())).is_ok());
+    assert!(backup(&OneMoment(MemoryStore::default())).is_ok());
 }
