@@ -9,6 +9,9 @@ use crate::control::api::Action::{
     ListTrafficMirrorSessions as Sessions,
 };
 
+/// Parameters, and the ids that they leave.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [String]);
+
 fn ids(answer: &Value) -> Vec<String> {
     let (list, id) = if answer["TrafficMirrorFilters"].is_array() {
         ("TrafficMirrorFilters", "TrafficMirrorFilterId")
@@ -122,7 +125,7 @@ fn every_condition_narrows_the_list_of_filters() {
     ]);
     let mut both = vec![plain.clone(), full.clone()];
     both.sort();
-    let cases: [(&[(&str, &str)], &[String]); 12] = [
+    let cases: [Case<'_>; 12] = [
         (&[], &both),
         (&[("TrafficMirrorFilterIds.1", &full)], std::slice::from_ref(&full)),
         (&[("TrafficMirrorFilterIds.1", &full), ("TrafficMirrorFilterIds.2", &plain)], &both),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Kit, and, refuses};
+use super::{Bad, Kit, and, refuses};
 use crate::control::api::Action::{
     AddSourcesToTrafficMirrorSession as Add, RemoveSourcesFromTrafficMirrorSession as Remove,
 };
@@ -34,7 +34,7 @@ fn what_cannot_be_added_or_removed_is_named() {
     let id = kit.session(&filter, "eni-0", "eni-1", "1");
     let good = [(ID, &*id), (FIRST, "eni-2")];
     let missing = "MissingTrafficMirrorSourceIds";
-    let both: [(&[(&str, &str)], &str, &str); 4] = [
+    let both: [Bad<'_>; 4] = [
         (&[(ID, "")], "MissingTrafficMirrorSessionId", "the id of a session"),
         (&[(ID, "tms-none")], codes::SESSION_NOT_FOUND.code, "tms-none"),
         (&[(FIRST, "")], missing, FIRST),
