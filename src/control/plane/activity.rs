@@ -159,8 +159,10 @@ impl Turns {
     }
 }
 
-/// `account/end/session/source`: an account's intervals in the order of their ends.
+/// `account/end/session/source/begin`: an account's intervals in the order of their ends. The begin tells those apart that
+/// end in the same millisecond.
 fn interval_key(interval: &Interval) -> String {
     let end = interval.until.unwrap_or(i64::MAX);
-    format!("{}/{end:020}/{}/{}", interval.account_id, interval.session, interval.source)
+    let Interval { account_id, session, source, since, .. } = interval;
+    format!("{account_id}/{end:020}/{session}/{source}/{since:020}")
 }

@@ -137,6 +137,7 @@ impl Control {
         let dry_run = call.params.boolean("DryRun")?.unwrap_or(false);
         let Plan { mut changes, answer } = actions::plan(self.asked(&state, call, now))?;
         if dry_run {
+            state.store.as_ref().map_err(|why| read_only(why))?;
             self.candidate(&mut state, &changes)?;
             return Err(codes::DRY_RUN.error("The request passed all checks; nothing was changed, as DryRun is true."));
         }

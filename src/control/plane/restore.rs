@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::control::{Control, State};
 use super::desired::Desired;
 use super::history::History;
-use super::start::desired_of;
+use super::start::{desired_of, settle_activity};
 use super::status::Pending;
 use crate::control::platform::Refused;
 use crate::control::store::snapshot::decode;
@@ -33,6 +33,10 @@ impl Control {
             }
         };
         desired.revision = revision;
+        // Accounts of the configuration's file may be locked, or not any more, since the backup.
+        let settled = settle_activity(&mut desired, Some(&*store), (self.clock)());
+        settled.map_err(|why| Refused::ReadOnly(why.join("; ")))?;
+        let revision = desired.revision;
         self.replace(&mut state, desired, store, candidate);
         self.wait_applied(&mut state, revision);
         Ok(revision)

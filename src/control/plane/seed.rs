@@ -30,6 +30,12 @@ impl Seed {
     pub(super) fn read(config: &Config, now: i64) -> Result<Self, Vec<String>> {
         let (inventory, mirror) = (&config.files.inventory, &config.files.mirror);
         if !inventory.exists() {
+            if mirror.exists() {
+                let (inventory, mirror) = (inventory.display(), mirror.display());
+                return Err(vec![format!(
+                    "{inventory} is missing, but {mirror} is there: the first start takes both over, or neither"
+                )]);
+            }
             return Ok(Seed { document: bare(config)?, ..Seed::default() });
         }
         let text = text(inventory)?;

@@ -95,7 +95,7 @@ pub(super) fn desired_of(
 }
 
 /// Notes what begins and ends because files, and not requests, changed what is active.
-fn settle_activity(desired: &mut Desired, store: Option<&dyn Store>, now: i64) -> Result<(), Vec<String>> {
+pub(super) fn settle_activity(desired: &mut Desired, store: Option<&dyn Store>, now: i64) -> Result<(), Vec<String>> {
     let mut turns = Turns::default();
     desired.all_turns(&mut turns);
     let Some(store) = store.filter(|_| !turns.is_empty()) else { return Ok(()) };
