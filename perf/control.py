@@ -136,12 +136,12 @@ level = "warn"
         return Api(f"127.0.0.1:{self.api}", "local", "k", "s")
 
 
-def session(n, filters):
+def session(n, filter_id):
     source = n // PER_SOURCE
     local = source < LOCAL
     target = f"eni-{LOCAL - 1 - source // 20}" if local else f"lb-{source // PER_LB}"
     return {
-        "Priority": n + 1, "TrafficMirrorFilterId": filters[n // PER_FILTER], "TrafficMirrorSourceIds.1": f"eni-{source}",
+        "Priority": n + 1, "TrafficMirrorFilterId": filter_id, "TrafficMirrorSourceIds.1": f"eni-{source}",
         "TrafficMirrorTargetId": target, "TrafficMirrorTargetType": "NetworkInterface" if local else "SLB", "Enabled": "true",
         "TrafficMirrorSessionName": f"session {n}", "VirtualNetworkId": n,
     }
@@ -171,7 +171,7 @@ def create(switch, sessions):
                 at = next(work, None)
             if at is None:
                 return
-            parameters = session(wanted[at], filters) | {"TrafficMirrorFilterId": filters[at // PER_FILTER]}
+            parameters = session(wanted[at], filters[at // PER_FILTER])
             ids[at] = own("CreateTrafficMirrorSession", parameters)["TrafficMirrorSessionId"]
 
     began = time.monotonic()

@@ -37,7 +37,10 @@ impl Platform for Control {
             return Err(Refused::Conflict(conflicts.join("; ")));
         }
         let sessions = effects(&state.desired, &changes);
-        let parts = [Part::World(Arc::new(world))];
+        let mut parts = vec![Part::World(Arc::new(world))];
+        // An account of the same name that comes later begins anew.
+        let gone = changes.iter().filter(|c| c.kind == Kind::Account && c.op == Op::Removed);
+        parts.extend(gone.map(|c| Part::Service(c.id.as_str().into(), false)));
         if dry_run || changes.is_empty() {
             self.candidate(&mut state, &parts).map_err(refused)?;
             return Ok(Changed { revision, changes, sessions });

@@ -17,7 +17,7 @@ impl Control {
     /// Validates and compiles a backup, writes it in the place of all that the store holds, and publishes it.
     pub(super) fn put_back(&self, backup: &[u8]) -> Result<u64, Refused> {
         let (contents, intervals) = decode(backup, "the backup").map_err(|e| Refused::Invalid(vec![e.to_string()]))?;
-        let desired = desired_of(&contents, &self.config, &self.regions, &self.accounts);
+        let desired = desired_of(contents.clone(), &self.config, &self.regions, &self.accounts);
         let mut desired = desired.map_err(Refused::Invalid)?;
         let mut state = self.lock();
         let candidate = self.switch.prepare(desired.model()).map_err(Refused::Invalid)?;

@@ -64,7 +64,7 @@ fn four_writers_lose_nothing() {
         .collect();
     assert_eq!(found, expected);
     let state = kit.control.lock();
-    let stored = desired_of(&kit.store.load().unwrap(), &kit.control.config, &kit.control.regions, &[]).unwrap();
+    let stored = desired_of(kit.store.load().unwrap(), &kit.control.config, &kit.control.regions, &[]).unwrap();
     assert_eq!((stored.revision, &stored.sessions), (state.desired.revision, &state.desired.sessions));
     assert_eq!((&stored.index, &stored.activity), (&state.desired.index, &state.desired.activity));
 }

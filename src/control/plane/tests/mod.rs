@@ -101,7 +101,7 @@ impl Kit {
     /// A control plane over what a store holds.
     pub(super) fn over(config: Config, store: Arc<MemoryStore>, fabric: Box<dyn Fabric>) -> Self {
         let regions = load_regions(&config).unwrap();
-        let desired = desired_of(&store.load().unwrap(), &config, &regions, &[]).unwrap();
+        let desired = desired_of(store.load().unwrap(), &config, &regions, &[]).unwrap();
         let switch = Arc::new(Switch::new(config.clone(), fabric));
         switch.apply(desired.model()).unwrap();
         let now = Arc::new(AtomicI64::new(1_700_000_000_000));

@@ -153,7 +153,7 @@ fn the_shipped_files_make_a_store() {
         .commit(0, &seed.document.writes(&crate::control::document::diff(&Document::default(), &seed.document)))
         .unwrap();
     let regions = crate::control::load_regions(&config).unwrap();
-    assert!(desired_of(&store.load().unwrap(), &config, &regions, &[]).is_ok());
+    assert!(desired_of(store.load().unwrap(), &config, &regions, &[]).is_ok());
 }
 
 #[test]

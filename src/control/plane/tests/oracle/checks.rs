@@ -77,7 +77,7 @@ pub(super) fn agree(kit: &Kit, twin: &Twin) {
     desired.filters.values().for_each(|f| index.add_filter(f));
     desired.sessions.values().for_each(|s| index.add_session(s));
     assert_eq!(desired.index, index);
-    let stored = desired_of(&kit.store.load().unwrap(), &kit.control.config, &kit.control.regions, &[]).unwrap();
+    let stored = desired_of(kit.store.load().unwrap(), &kit.control.config, &kit.control.regions, &[]).unwrap();
     assert_eq!((&stored.filters, &stored.sessions), (&desired.filters, &desired.sessions));
     assert_eq!(
         (stored.revision, &stored.services, &stored.index),
