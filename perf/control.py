@@ -124,9 +124,15 @@ level = "warn"
                 time.sleep(0.01)
 
     def rss(self):
-        """Anonymous memory in bytes: what objects take, without programs and libraries."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1]) * 1024
+        """Anonymous memory in bytes, once it rests: what objects take, without programs and libraries."""
+        before = None
+        while True:
+            status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+            now = int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1]) * 1024
+            if now == before:
+                return now
+            before = now
+            time.sleep(3)
 
     def stop(self):
         self.process.terminate()
