@@ -1,4 +1,4 @@
-//! `vswitch`: the daemon, the configuration check and the offline replay.
+//! `vswitch`: the daemon, the configuration check, the offline restore and replay.
 
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     let outcome = match cli::parse::<Vswitch>(vswitch::VERSION_LINE).command {
         DaemonCommand::Run { config } => daemon::run(&config),
         DaemonCommand::Check { config } => daemon::check(&config),
+        DaemonCommand::Restore { config, backup } => daemon::restore(&config, &backup),
         DaemonCommand::Replay(args) => vswitch::replay::main(&args),
     };
     match outcome {

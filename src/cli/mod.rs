@@ -47,6 +47,15 @@ pub enum DaemonCommand {
         #[arg(long, default_value = "conf/vswitch.toml")]
         config: PathBuf,
     },
+    /// Make a store of a backup or a snapshot while no vswitch runs: the way back when one cannot start. The old store is
+    /// kept beside it.
+    Restore {
+        /// The configuration file, which names the store.
+        #[arg(long, default_value = "conf/vswitch.toml")]
+        config: PathBuf,
+        /// The backup, or the snapshot beside a store.
+        backup: PathBuf,
+    },
     /// Run recorded packets through the datapath, without root or hugepages.
     Replay(ReplayArgs),
 }

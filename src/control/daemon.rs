@@ -1,4 +1,4 @@
-//! `vswitch run`: from a configuration file to a running switch, and back to nothing.
+//! `vswitch run`: from a configuration file to a running switch, and back to nothing; and what is done without one.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -8,10 +8,12 @@ use tracing::info;
 
 use super::config::Config;
 use super::fabric::{Fabric, NoFabric};
+use super::plane::start::check_backup;
 use super::raw::Problem;
 use super::regions;
 use super::serve;
 use super::signals;
+use super::store::restore;
 use super::switch::Switch;
 use crate::classify::Level;
 use crate::terminal;
@@ -56,6 +58,25 @@ fn region(config: &Config) -> Result<String, Failure> {
     }
     let model = super::load_model(&files.inventory, &files.mirror, config).map_err(sentences)?;
     Ok(regions::describe(&model.region))
+}
+
+/// Makes the store of a configuration out of a backup, while no daemon has it.
+///
+/// # Errors
+/// Every reason why the backup is none for this configuration, and what kept the store from being made.
+pub fn restore(path: &Path, backup: &Path) -> Result<(), Failure> {
+    let (config, _) = configuration(path)?;
+    let store = &config.store.path;
+    if store.as_os_str().is_empty() {
+        return Err(vec!["store.path is empty: there is no store to restore".to_owned()]);
+    }
+    let name = backup.display().to_string();
+    let bytes = std::fs::read(backup).map_err(|e| vec![format!("{name}: cannot be read: {e}")])?;
+    check_backup(&bytes, &name, &config)?;
+    let restored = restore::restore(store, &bytes, &name).map_err(|e| vec![e.to_string()])?;
+    let aside = restored.aside.map_or(String::new(), |aside| format!("; the old store is {}", aside.display()));
+    let (store, records, revision) = (store.display(), restored.records, restored.revision);
+    terminal::print(&format!("{store} restored as revision {revision}, {records} records{aside}\n"))
 }
 
 /// Runs until SIGTERM or SIGINT.

@@ -16,7 +16,7 @@ use crate::control::load_regions;
 use crate::control::model::Account;
 use crate::control::regions::{self, Regions};
 use crate::control::store::opened::Opened;
-use crate::control::store::snapshot::SnapshotFile;
+use crate::control::store::snapshot::{SnapshotFile, decode};
 use crate::control::store::snapshot_writer::SnapshotWriter;
 use crate::control::store::{Contents, Store};
 use crate::control::switch::Switch;
@@ -77,6 +77,16 @@ pub fn start(config: &Config, switch: Arc<Switch>) -> Result<Running, Vec<String
     let control = Arc::new(Control::new(parts));
     let publisher = publisher::start(&control).map_err(|e| vec![e])?;
     Ok(Running { control, switch, publisher })
+}
+
+/// Is this a backup that a switch of the configuration can start from?
+///
+/// # Errors
+/// Every reason why not.
+pub fn check_backup(backup: &[u8], name: &str, config: &Config) -> Result<(), Vec<String>> {
+    let (contents, _) = decode(backup, name).map_err(|e| vec![e.to_string()])?;
+    let regions = load_regions(config).map_err(sentences)?;
+    desired_of(contents, config, &regions, &extra_accounts(config)?).map(drop)
 }
 
 /// The desired state of a store's contents.

@@ -39,7 +39,7 @@ impl Opened {
         let saved_revision = saved.as_ref().and_then(|s| s.as_ref().ok()).map_or(0, |s| s.revision);
         match live(path, &snapshot, saved.is_some(), saved_revision) {
             Ok((store, contents)) => Opened::Live { store, contents },
-            Err(error) => without_store(&error, &snapshot, saved),
+            Err(error) => without_store(&error, path, &snapshot, saved),
         }
     }
 }
@@ -67,9 +67,15 @@ fn live(
     Ok((store, contents))
 }
 
-fn without_store(error: &StoreError, snapshot: &SnapshotFile, saved: Option<Result<Contents, StoreError>>) -> Opened {
+fn without_store(
+    error: &StoreError,
+    path: &Path,
+    snapshot: &SnapshotFile,
+    saved: Option<Result<Contents, StoreError>>,
+) -> Opened {
     let beside = snapshot.path.display();
     let mend = "`vswitchctl restore FILE` makes a store of a backup or a snapshot";
+    let offline = "`vswitch restore --config FILE BACKUP` makes a store of a backup or a snapshot";
     match (error, saved) {
         // The store is whole, but not for us: to go on from less would be wrong.
         (StoreError::InUse { .. } | StoreError::Newer { .. }, _) => {
@@ -81,9 +87,13 @@ fn without_store(error: &StoreError, snapshot: &SnapshotFile, saved: Option<Resu
                 format!("{error}. Running on {beside}, revision {revision}, and all writes are refused: {mend}");
             Opened::ReadOnly { contents, reason }
         }
-        (_, Some(Err(also))) => Opened::Refused { reasons: vec![format!("{error}: {mend}"), also.to_string()] },
+        (_, Some(Err(also))) => Opened::Refused { reasons: vec![format!("{error}: {offline}"), also.to_string()] },
+        // There is nothing yet that a backup could mend.
+        (_, None) if !path.exists() => Opened::Refused {
+            reasons: vec![format!("{error}: store.path must lie where vswitch may make folders and files")],
+        },
         (_, None) => {
-            Opened::Refused { reasons: vec![format!("{error}: {mend}"), format!("{beside} is missing as well")] }
+            Opened::Refused { reasons: vec![format!("{error}: {offline}"), format!("{beside} is missing as well")] }
         }
     }
 }

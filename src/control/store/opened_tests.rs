@@ -7,6 +7,10 @@ use super::scratch::Scratch;
 use super::snapshot::SnapshotFile;
 use super::*;
 
+/// What mends a store of a daemon that runs, and of one that does not.
+const ONLINE: &str = "`vswitchctl restore FILE`";
+const OFFLINE: &str = "`vswitch restore --config FILE BACKUP`";
+
 /// A store with two commits and an interval, closed, and its contents.
 fn two_commits(path: &Path) -> (Contents, Vec<Record>) {
     let store = RedbStore::open(path).unwrap();
@@ -61,7 +65,7 @@ fn the_snapshot_if_the_store_is_broken_missing_or_behind() {
     assert_eq!(live(&path), contents);
     let says = |reason: &str, words: &[&str]| {
         let files = [path.display().to_string(), snapshot.path.display().to_string()];
-        for word in words.iter().copied().chain(files.iter().map(String::as_str)).chain(["vswitchctl restore FILE"]) {
+        for word in words.iter().copied().chain(files.iter().map(String::as_str)) {
             assert!(reason.contains(word), "{word}: {reason}");
         }
     };
@@ -69,7 +73,7 @@ fn the_snapshot_if_the_store_is_broken_missing_or_behind() {
     std::fs::write(&path, "broken").unwrap();
     let (found, reason) = read_only(&path);
     assert_eq!(found, contents);
-    says(&reason, &["is not a sound store", "revision 2", "all writes are refused"]);
+    says(&reason, &["is not a sound store", "revision 2", "all writes are refused", ONLINE]);
 
     let aside = replace_broken(&path).unwrap().unwrap();
     assert!(aside.display().to_string().starts_with(&format!("{}.broken-", path.display())));
@@ -77,20 +81,29 @@ fn the_snapshot_if_the_store_is_broken_missing_or_behind() {
     assert_eq!(replace_broken(&path), Ok(None));
     let (found, reason) = read_only(&path);
     assert_eq!(found, contents);
-    says(&reason, &["is missing"]);
+    says(&reason, &["is missing", ONLINE]);
     assert!(!path.exists(), "an empty store was made");
 
     two_commits(&path);
     snapshot.write(&Contents { revision: 3, ..contents.clone() }).unwrap();
     let (found, reason) = read_only(&path);
     assert_eq!(found, Contents { revision: 3, ..contents });
-    says(&reason, &["at revision 2", "at 3", "commits are lost"]);
+    says(&reason, &["at revision 2", "at 3", "commits are lost", ONLINE]);
 
     std::fs::write(&path, "broken").unwrap();
     std::fs::write(&snapshot.path, "vswitch-store 1").unwrap();
-    says(&refused(&path), &["is not a sound store", "is damaged"]);
+    says(&refused(&path), &["is not a sound store", "is damaged", OFFLINE]);
     std::fs::remove_file(&snapshot.path).unwrap();
-    says(&refused(&path), &["is not a sound store", "is missing as well"]);
+    says(&refused(&path), &["is not a sound store", "is missing as well", OFFLINE]);
+}
+
+#[test]
+fn where_no_store_can_be_made_no_backup_is_asked_for() {
+    let scratch = Scratch::new();
+    std::fs::write(scratch.file("file"), "").unwrap();
+    let reasons = refused(&scratch.file("file/store.redb"));
+    assert!(reasons.contains("store.path must lie where"), "{reasons}");
+    assert!(!reasons.contains("restore"), "{reasons}");
 }
 
 #[test]

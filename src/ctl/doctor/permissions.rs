@@ -65,11 +65,7 @@ fn served(state: &str, why: &str) -> Finding {
         }
         _ => {
             let says = format!("the daemon refuses all writes: {why}");
-            Finding::fail(
-                NAME,
-                says,
-                "journalctl -u vswitch; mend the cause or `vswitchctl restore` a backup, then restart",
-            )
+            Finding::fail(NAME, says, "journalctl -u vswitch; mend the cause and restart, or vswitchctl restore BACKUP")
         }
     }
 }
