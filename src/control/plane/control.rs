@@ -250,7 +250,7 @@ impl Control {
     }
 
     /// A store that failed is not written any more, until it is opened again.
-    fn store_failed(&self, state: &mut State, error: &StoreError) -> ApiError {
+    pub(super) fn store_failed(&self, state: &mut State, error: &StoreError) -> ApiError {
         let why = error.to_string();
         tracing::error!("the store cannot be written, changes are refused from now on: {why}");
         state.store = Err(why.clone());

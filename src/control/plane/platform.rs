@@ -24,6 +24,7 @@ impl Platform for Control {
 
     fn change(&self, expected: Option<u64>, change: &mut Change<'_>, dry_run: bool) -> Result<Changed, Refused> {
         let mut state = self.lock();
+        self.reopen(&mut state);
         let revision = state.desired.revision;
         if let Some(expected) = expected.filter(|expected| *expected != revision) {
             return Err(Refused::Conflict(format!("the inventory is at revision {revision}, not {expected}")));

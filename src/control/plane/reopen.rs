@@ -25,10 +25,20 @@ impl Control {
         }
     }
 
-    fn opened_again(&self, state: &mut State) -> Result<(), String> {
+    pub(super) fn opened_again(&self, state: &mut State) -> Result<(), String> {
         let broken = |e: StoreError| e.to_string();
-        let store: Arc<dyn Store> = Arc::new(RedbStore::open(&self.config.store.path).map_err(broken)?);
+        let path = &self.config.store.path;
+        // An empty one in its place would be a silent loss of everything.
+        if !path.exists() {
+            return Err(format!("{} is missing", path.display()));
+        }
+        let store: Arc<dyn Store> = Arc::new(RedbStore::open(path).map_err(broken)?);
         let contents = store.load().map_err(broken)?;
+        // Somebody put an older one there.
+        if contents.revision < state.desired.revision {
+            let (found, known) = (contents.revision, state.desired.revision);
+            return Err(format!("{} is at revision {found}, not {known}: commits are lost", path.display()));
+        }
         if contents.revision == state.desired.revision {
             state.store = Ok(store);
             return Ok(());

@@ -22,8 +22,15 @@ impl Control {
         let mut state = self.lock();
         let candidate = self.switch.prepare(desired.model()).map_err(Refused::Invalid)?;
         let broken = |e: StoreError| Refused::ReadOnly(e.to_string());
-        let (store, revision) = match &state.store {
-            Ok(store) => (store.clone(), overwrite(&**store, &contents, &intervals).map_err(broken)?),
+        let (store, revision) = match state.store.clone() {
+            Ok(store) => match overwrite(&*store, &contents, &intervals) {
+                Ok(revision) => (store, revision),
+                // Another try makes a new store.
+                Err(e) => {
+                    self.store_failed(&mut state, &e);
+                    return Err(broken(e));
+                }
+            },
             // A new store in the place of the one that cannot be opened, which is kept aside.
             Err(_) => {
                 let path = &self.config.store.path;

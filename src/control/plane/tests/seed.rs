@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::statuses::Gate;
 use super::{inventory, wanted};
 use crate::control::api::{Action, ApiError, Params};
 use crate::control::config::Config;
-use crate::control::document::Document;
+use crate::control::document::{Document, ObjectKind};
 use crate::control::fabric::{Fabric, NoFabric};
 use crate::control::plane::seed::Seed;
 use crate::control::plane::start::{Running, desired_of, start};
@@ -214,6 +215,82 @@ fn a_store_that_another_has_open_stays_where_it_is() {
     while let Err(Refused::ReadOnly(_)) = running.control.restore(&backup) {
         std::thread::yield_now();
     }
+    perform(&running, Action::CreateTrafficMirrorFilter);
+    running.stop();
+}
+
+/// Has a store fail, some time ago; whoever writes next has it opened again.
+fn fail(running: &Running) {
+    let mut state = running.control.lock();
+    state.store = Err("the disk is full".to_owned());
+    state.tried = Instant::now().checked_sub(Duration::from_secs(60));
+}
+
+/// Until the thread that writes the snapshot lets go of the store that failed.
+fn until_let_go(running: &Running, mut write: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !write() {
+        assert!(Instant::now() < deadline, "{}", running.control.status());
+        running.control.lock().tried = Instant::now().checked_sub(Duration::from_secs(60));
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_store_that_failed_is_opened_again_for_tenants_and_for_the_platform() {
+    let files = Files::new("again", Some(&inventory()), Some(&mirror()));
+    let running = files.start().unwrap();
+    let sessions = perform(&running, Action::ListTrafficMirrorSessions);
+    fail(&running);
+    until_let_go(&running, || call(&running, Action::CreateTrafficMirrorFilter, &[]).is_ok());
+    fail(&running);
+    let touch = |n: &Document| {
+        let mut document = n.clone();
+        document.put(ObjectKind::Vpc, "vpc-2", json!({"VpcId": "vpc-2", "CidrBlock": "10.9.0.0/16"}));
+        Ok(document)
+    };
+    until_let_go(&running, || running.control.change(None, &mut |now| touch(now), false).is_ok());
+    assert_eq!(running.control.status()["store"]["state"], "ok");
+    assert_eq!(perform(&running, Action::ListTrafficMirrorSessions), sessions);
+    running.stop();
+}
+
+#[test]
+fn a_store_that_is_lost_while_it_fails_is_not_replaced_by_less() {
+    let files = Files::new("less", Some(&inventory()), Some(&mirror()));
+    let running = files.start().unwrap();
+    running.stop();
+    let store = files.0.join("store.redb");
+    let old = std::fs::read(&store).unwrap();
+    let running = files.start().unwrap();
+    perform(&running, Action::CreateTrafficMirrorFilter);
+    let filters = perform(&running, Action::ListTrafficMirrorFilters);
+    for (older, why) in [(None, "is missing"), (Some(old), "commits are lost")] {
+        fail(&running);
+        let _ = std::fs::remove_file(&store);
+        older.iter().for_each(|bytes| std::fs::write(&store, bytes).unwrap());
+        assert_eq!(call(&running, Action::CreateTrafficMirrorFilter, &[]).unwrap_err().status, 503, "{why}");
+        let said = running.control.opened_again(&mut running.control.lock()).unwrap_err();
+        assert!(said.contains(why), "{said}");
+        assert_eq!(
+            (perform(&running, Action::ListTrafficMirrorFilters), store.exists()),
+            (filters.clone(), older.is_some())
+        );
+    }
+    running.stop();
+}
+
+#[test]
+fn a_store_that_cannot_be_read_is_replaced_by_the_second_restore() {
+    let files = Files::new("second", Some(&inventory()), Some(&mirror()));
+    let running = files.start().unwrap();
+    let backup = running.control.backup().unwrap();
+    let failing = Arc::new(MemoryStore::default());
+    failing.fail_next(1);
+    running.control.lock().store = Ok(failing);
+    assert!(matches!(running.control.restore(&backup), Err(Refused::ReadOnly(_))));
+    assert_eq!(running.control.status()["store"]["state"], "read_only");
+    until_let_go(&running, || running.control.restore(&backup).is_ok());
     perform(&running, Action::CreateTrafficMirrorFilter);
     running.stop();
 }
