@@ -1,6 +1,5 @@
 //! Small HTTP servers on the control CPU: header timeouts, bounded bodies, bounded connections.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +12,9 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+
+use super::api::connections::{Connections, Seat};
 
 /// Longest time for a request's headers, and between requests of a connection.
 const HEADERS: Duration = Duration::from_secs(10);
@@ -116,7 +117,7 @@ pub async fn serve<L: Accept>(
     mut stop: watch::Receiver<bool>,
 ) {
     let answer: Arc<Service> = Arc::new(answer);
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Connections::new(CONNECTIONS);
     loop {
         let stream = tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => return,
@@ -127,17 +128,21 @@ pub async fn serve<L: Accept>(
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        // Beyond the limit a caller is hung up on, so that it cannot wait for ever.
-        let Ok(permit) = room.clone().try_acquire_owned() else {
+        // Where all are busy, a caller is hung up on, so that it cannot wait for ever.
+        let Some(seat) = connections.enter() else {
             continue;
         };
         let answer = answer.clone();
         tokio::spawn(async move {
-            let service = service_fn(move |request| respond(request, largest_body, answer.clone()));
+            let ours = seat.clone();
+            let service = service_fn(move |request| respond(request, largest_body, answer.clone(), ours.clone()));
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
-            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-            drop(permit);
+            tokio::select! {
+                _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+                // Whoever does not read its answer makes room, too.
+                () = seat.evicted() => {}
+            }
         });
     }
 }
@@ -146,9 +151,12 @@ async fn respond(
     request: Request<Incoming>,
     largest_body: usize,
     answer: Arc<Service>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+    seat: Arc<Seat>,
+) -> std::io::Result<Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
     let body = tokio::time::timeout(HEADERS, Limited::new(body, largest_body).collect()).await;
+    let evicted = || std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
+    let _busy = seat.begin().ok_or_else(evicted)?;
     let answer = match body {
         Ok(Ok(body)) => {
             let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().unwrap_or_default().to_owned());
@@ -165,4 +173,48 @@ async fn respond(
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     response.headers_mut().extend(answer.headers);
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// More than the kernel keeps for a reader that does not read.
+    const LARGE: usize = 32 << 20;
+
+    async fn asked(address: std::net::SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        // Its answer has begun, so it is not being done any more.
+        assert_eq!(stream.read_u8().await.unwrap(), b'H');
+        stream
+    }
+
+    #[test]
+    fn readers_that_do_not_read_keep_nobody_out() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let (address, (_stop, stopped)) = (listener.local_addr().unwrap(), watch::channel(false));
+            let large = Bytes::from(vec![0; LARGE]);
+            let answer = move |_: Call| -> Answering {
+                let large = large.clone();
+                Box::pin(async move { Answer::new(StatusCode::OK, "text/plain", large) })
+            };
+            tokio::spawn(serve(listener, 0, answer, stopped));
+            let mut slow = Vec::new();
+            for _ in 0..CONNECTIONS {
+                slow.push(asked(address).await);
+            }
+            let quick = async {
+                let (mut stream, mut bytes) = (asked(address).await, vec![0; LARGE]);
+                stream.read_exact(&mut bytes).await.unwrap();
+            };
+            tokio::time::timeout(Duration::from_secs(20), quick).await.unwrap();
+        });
+    }
 }

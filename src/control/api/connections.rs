@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// All seats.
-pub(super) struct Connections {
+pub(in crate::control) struct Connections {
     limit: usize,
     table: Mutex<Table>,
 }
@@ -54,23 +54,23 @@ impl Table {
 }
 
 /// A connection's seat; it is free again when this is dropped.
-pub(super) struct Seat {
+pub(in crate::control) struct Seat {
     connections: Arc<Connections>,
     id: u64,
     evicted: Arc<Notify>,
 }
 
 /// While this lives, a request is being done.
-pub(super) struct Busy(Arc<Seat>);
+pub(in crate::control) struct Busy(Arc<Seat>);
 
 impl Connections {
     /// So many seats.
-    pub(super) fn new(limit: usize) -> Arc<Self> {
+    pub(in crate::control) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Connections { limit, table: Mutex::default() })
     }
 
     /// A seat, if need be that of whoever waits for the longest time. None while all are busy.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Arc<Seat>> {
+    pub(in crate::control) fn enter(self: &Arc<Self>) -> Option<Arc<Seat>> {
         let mut table = self.table.lock();
         if table.seats.len() >= self.limit {
             let (_, slowest) = table.waiting.pop_first()?;
@@ -83,7 +83,7 @@ impl Connections {
     }
 
     /// Takes the seats of all who wait.
-    pub(super) fn evict_waiting(&self) {
+    pub(in crate::control) fn evict_waiting(&self) {
         let mut table = self.table.lock();
         for id in std::mem::take(&mut table.waiting).into_values() {
             table.seats.remove(&id).inspect(|place| place.evicted.notify_one());
@@ -93,12 +93,12 @@ impl Connections {
 
 impl Seat {
     /// When the seat is given to another.
-    pub(super) async fn evicted(&self) {
+    pub(in crate::control) async fn evicted(&self) {
         self.evicted.notified().await;
     }
 
     /// Keeps the seat while a request is being done. None when it was given away before.
-    pub(super) fn begin(self: &Arc<Self>) -> Option<Busy> {
+    pub(in crate::control) fn begin(self: &Arc<Self>) -> Option<Busy> {
         self.connections.table.lock().set_waiting(self.id, false).then(|| Busy(self.clone()))
     }
 }

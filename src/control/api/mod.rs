@@ -2,7 +2,7 @@
 
 mod action;
 mod answer;
-mod connections;
+pub(super) mod connections;
 mod error;
 mod form;
 pub mod fuzz;
