@@ -66,7 +66,7 @@ pub enum CtlCommand {
     Stats(StatsArgs),
     /// Packet rates of all ENIs and sessions, live; q ends it.
     Top(TopArgs),
-    /// Changes of the stored objects as they happen.
+    /// Changes of the inventory as they happen: accounts, VPCs, subnets, instances, ENIs.
     Watch(WatchArgs),
     /// Write a backup of the store to a file.
     Backup {

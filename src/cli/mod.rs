@@ -35,7 +35,7 @@ pub struct Vswitch {
 /// What `vswitch` does.
 #[derive(Clone, Debug, Subcommand)]
 pub enum DaemonCommand {
-    /// Run the switch until SIGTERM or SIGINT; SIGHUP reads the object files again.
+    /// Run the switch until SIGTERM or SIGINT; without a store, SIGHUP reads the object files again.
     Run {
         /// The configuration file.
         #[arg(long, default_value = "conf/vswitch.toml")]

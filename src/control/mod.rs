@@ -1,6 +1,7 @@
 //! Control: configuration and objects are read, validated, compiled and published, in that order.
 //!
-//! The tenant API and the store will stand before [`objects`]; until their issue lands, files take their place.
+//! With a store, requests come in by [`api`] and [`ops`] and become what is desired in [`plane`]; without one, files take
+//! their place ([`objects`]).
 
 pub mod accounts;
 pub mod accounts_file;

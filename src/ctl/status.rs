@@ -28,6 +28,7 @@ fn status_text(value: &Value) -> String {
     let store = &status["store"];
     let about = |key: &str| store[key].as_str().map_or(String::new(), |text| format!(", {text}"));
     let revisions = match (&status["desired_revision"], &status["applied_revision"]) {
+        (Value::Null, _) => "-".to_owned(),
         (desired, applied) if desired == applied => format!("{applied}, applied"),
         (desired, applied) => format!("{desired} desired, {applied} applied"),
     };
@@ -68,4 +69,19 @@ pub(super) fn stats(daemon: Daemon<'_>, check: bool) -> Result<Outcome, CtlError
 pub(super) fn quota(daemon: Daemon<'_>, account: &str) -> Result<Outcome, CtlError> {
     let answer = daemon.get(&format!("/v1/quotas?account={account}"))?;
     Ok(Outcome::new(render::table(&answer["quotas"], render::QUOTA), answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_without_a_store_has_no_revision() {
+        let store = json!({ "state": "none", "reason": "store.path is empty" });
+        let mut value = json!({ "status": { "store": store, "desired_revision": null, "applied_revision": null } });
+        let last = |value: &Value| status_text(value).lines().last().map(str::to_owned);
+        assert_eq!(last(&value).as_deref(), Some("revision  -"));
+        (value["status"]["desired_revision"], value["status"]["applied_revision"]) = (json!(3), json!(2));
+        assert_eq!(last(&value).as_deref(), Some("revision  3 desired, 2 applied"));
+    }
 }

@@ -111,4 +111,4 @@ async fn answer(served: Served, watchers: Arc<Watchers>, call: Call) -> Answer {
 }
 
 const NO_STORE: &str = "this switch keeps no store, as store.path is empty: what exists is in the files that \
-                        files.inventory and files.mirror name; change these and POST /v1/reload";
+                        files.inventory and files.mirror name; change these and reload (`vswitchctl reload`, POST /v1/reload)";
