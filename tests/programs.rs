@@ -449,6 +449,37 @@ fn check_and_the_log_say_what_a_region_can() {
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), expected));
 }
 
+/// The unit runs `check` before every start: files that a switch with a store does not read must not keep it down.
+#[test]
+fn check_reads_what_a_start_reads() {
+    let folder = Folder::shipped();
+    let path = |name: &str| folder.0.join(name).display().to_string();
+    let check = |environment: &[(&str, &str)]| {
+        let mut command = Command::new(VSWITCH);
+        command.args(["check", "--config"]).arg(path("vswitch.toml")).env("VSWITCH__STORE__PATH", path("store.redb"));
+        command.envs(environment.iter().copied()).output().unwrap()
+    };
+    std::fs::write(path("inventory.json"), "not JSON").unwrap();
+    let output = check(&[]);
+    assert!(text(&output.stderr).contains("inventory.json: is not JSON"), "the first start reads it: {output:?}");
+    std::fs::write(path("store.redb"), "a store").unwrap();
+    let output = check(&[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+
+    std::fs::write(path("accounts.json"), r#"{"Accounts": [{}]}"#).unwrap();
+    std::fs::set_permissions(path("accounts.json"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (accounts, certificate) = (path("accounts.json"), path("none.pem"));
+    let output = check(&[
+        ("VSWITCH__API__ACCOUNTS", &accounts),
+        ("VSWITCH__API__TLS_CERTIFICATE", &certificate),
+        ("VSWITCH__API__TLS_KEY", &certificate),
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    for words in ["api.tls_certificate = ", "Accounts[0].AccountId: missing"] {
+        assert!(text(&output.stderr).contains(words), "{words}: {output:?}");
+    }
+}
+
 #[test]
 fn the_classifier_uses_the_registers_that_vswitch_simd_names() {
     use vswitch::classify::Level;

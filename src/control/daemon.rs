@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use tracing::info;
 
+use super::api;
 use super::config::Config;
 use super::fabric::{Fabric, NoFabric};
-use super::plane::start::check_backup;
+use super::plane::start::{check_backup, extra_accounts};
 use super::raw::Problem;
 use super::regions;
 use super::serve;
@@ -43,16 +44,35 @@ pub fn configuration(path: &Path) -> Result<(Config, Level), Failure> {
 /// Every problem found.
 pub fn check(path: &Path) -> Result<(), Failure> {
     let (config, level) = configuration(path)?;
-    let region = region(&config)?;
+    let region = region(&config);
+    let api = api_files(&config);
+    let region = match (region, api) {
+        (Ok(region), Ok(())) => region,
+        (region, api) => return Err(region.err().into_iter().chain(api.err()).flatten().collect()),
+    };
     let text = toml::to_string(&config).map_err(|e| vec![e.to_string()])?;
     terminal::print(&format!("# {region}\n# classifier: {}\n{text}", level.name()))
 }
 
-/// What the region can, after a look into the object files. With a store they need not be there.
+/// Reads the files of the tenant API, where there is one.
+fn api_files(config: &Config) -> Result<(), Failure> {
+    if config.store.path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let tls = if config.api.listen.is_empty() { Ok(()) } else { api::check_certificate(&config.api) };
+    match (tls, extra_accounts(config)) {
+        (Ok(()), accounts) => accounts.map(drop),
+        (Err(tls), accounts) => Err(std::iter::once(tls).chain(accounts.err().into_iter().flatten()).collect()),
+    }
+}
+
+/// What the region can, after a look into the object files. With a store they need not be there, and once it is filled
+/// nobody reads them.
 fn region(config: &Config) -> Result<String, Failure> {
     let sentences = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let files = &config.files;
-    if !config.store.path.as_os_str().is_empty() && !files.inventory.exists() {
+    let store = &config.store.path;
+    if !store.as_os_str().is_empty() && (store.exists() || !files.inventory.exists()) {
         let regions = super::load_regions(config).map_err(sentences)?;
         return Ok(regions::describe(&regions::region(&regions, config.region.id.clone(), None)));
     }

@@ -29,6 +29,19 @@ enum Socket {
     Failed,
 }
 
+/// Reads the certificate of the configuration and its key, if it names them.
+///
+/// # Errors
+/// One plain sentence.
+pub fn check_certificate(api: &ApiConfig) -> Result<(), String> {
+    acceptor(api).map(drop)
+}
+
+fn acceptor(api: &ApiConfig) -> Result<Option<TlsAcceptor>, String> {
+    let (certificate, key) = (&api.tls_certificate, &api.tls_key);
+    if certificate.as_os_str().is_empty() { Ok(None) } else { tls::acceptor(certificate, key).map(Some) }
+}
+
 /// Takes the address of `api.listen` and reads the certificate, so that what is wrong with them shows at the start.
 ///
 /// # Errors
@@ -40,8 +53,7 @@ pub async fn bind(config: &Config) -> Result<ApiListener, String> {
         _ => format!("api.listen = {listen}: {e}"),
     };
     let address: SocketAddr = listen.parse().map_err(|e| format!("api.listen = {listen}: {e}"))?;
-    let (certificate, key) = (&config.api.tls_certificate, &config.api.tls_key);
-    let tls = if certificate.as_os_str().is_empty() { None } else { Some(tls::acceptor(certificate, key)?) };
+    let tls = acceptor(&config.api)?;
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(failed)?;
     // Connections of a former process may still be closing; a listener would not let us have its port.
     socket.set_reuseaddr(true).map_err(failed)?;

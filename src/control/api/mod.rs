@@ -37,7 +37,7 @@ use serde_json::Value;
 
 pub use action::Action;
 pub use error::ApiError;
-pub use listener::{ApiListener, bind};
+pub use listener::{ApiListener, bind, check_certificate};
 pub use metrics::ApiMetrics;
 pub use params::{Fields, MAX_NAME, MAX_PARAMETERS, MAX_VALUE, ObjectParams, Params};
 pub use request::VERSION;

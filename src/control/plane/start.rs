@@ -115,7 +115,10 @@ pub(super) fn settle_activity(desired: &mut Desired, store: Option<&dyn Store>, 
 }
 
 /// Accounts of the file that the configuration names.
-fn extra_accounts(config: &Config) -> Result<Vec<Account>, Vec<String>> {
+///
+/// # Errors
+/// Every problem of the file.
+pub fn extra_accounts(config: &Config) -> Result<Vec<Account>, Vec<String>> {
     if config.api.accounts.as_os_str().is_empty() {
         return Ok(Vec::new());
     }
