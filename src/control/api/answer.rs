@@ -35,7 +35,7 @@ impl Answer {
             "HostId": host,
             "Code": error.code,
             "Message": error.message,
-            "Recommend": "See \"Error codes\" in the README of vswitch.",
+            "Recommend": "The README of vswitch has all codes, under \"Tenant API\".",
         });
         Answer {
             status: error.status,
