@@ -57,10 +57,16 @@ fn asset_folders(out: &Path) -> Vec<PathBuf> {
 
 fn assets(mut command: clap::Command, folder: &Path) -> std::io::Result<()> {
     let name = command.get_name().to_owned();
+    clap_mangen::generate_to(without_help(command.clone()), folder)?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         clap_complete::generate_to(shell, &mut command, &name, folder)?;
     }
-    clap_mangen::generate_to(command.disable_help_subcommand(true), folder)
+    Ok(())
+}
+
+/// No page says what `help` says: only options and subcommands that do something have one.
+fn without_help(command: clap::Command) -> clap::Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

@@ -2,8 +2,9 @@
 # The main job, on real packets, from nothing: as root on Debian 12, with a network to the package registries.
 #   ci/demo.sh          three guests that are Linux network stacks in namespaces
 #   ci/demo.sh --qemu   the two that talk are QEMU machines with Debian's cloud kernel
-# Real programs in guests a and b talk TCP and UDP through the switch, a is mirrored, and tcpdump in guest c shows the
-# copies. Ends with a table that must add up, then kills the switch and shows that the guests go on. Leaves nothing.
+# A tenant makes filter and session through the API. Real programs in guests a and b talk TCP and UDP through the switch,
+# a is mirrored, and tcpdump in guest c shows the copies, in a table that must add up. Then the switch is killed: the guests
+# go on, and so does the session, which is modified and stopped at the end. Leaves nothing.
 set -euo pipefail
 HERE=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=ci/lib.sh
@@ -14,12 +15,14 @@ HERE=$(dirname "${BASH_SOURCE[0]}")
 . "$HERE/guests-qemu.sh"
 # shellcheck source=ci/traffic.sh
 . "$HERE/traffic.sh"
+# shellcheck source=ci/mirror-api.sh
+. "$HERE/mirror-api.sh"
 
 QEMU=false
 for argument in "$@"; do
     case $argument in
     --qemu) QEMU=true ;;
-    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0" && exit 0 ;;
     *) printf 'usage: %s [--qemu]\n' "$0" >&2 && exit 2 ;;
     esac
 done
@@ -56,27 +59,19 @@ set_up() {
 free_port() { /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 write_configuration() {
-    local guest lcore=1 enis=() rule_end='"SourceCidrBlock":"0.0.0.0/0","DestinationCidrBlock":"0.0.0.0/0","SourcePortRange":"-1/-1"'
+    local guest lcore=1 enis=()
     (($(nproc) > 1)) || { lcore=0 && IDLE=sleep; }
     METRICS=127.0.0.1:$(free_port)
+    ENDPOINT=127.0.0.1:$(free_port)
     for guest in a b c; do
-        enis+=("{\"NetworkInterfaceId\":\"eni-$guest\",\"VSwitchId\":\"vsw-1\",\"MacAddress\":\"${MAC[$guest]}\",\"PrivateIpAddress\":\"${IP[$guest]}\",\"Mtu\":${MTU[$guest]},\"InstanceId\":\"i-$guest\",\"QueuePairs\":1}")
+        enis+=("{\"NetworkInterfaceId\":\"eni-$guest\",\"VSwitchId\":\"vsw-1\",\"MacAddress\":\"${MAC[$guest]}\",\"PrivateIpAddress\":\"${IP[$guest]}\",\"Mtu\":${MTU[$guest]},\"OwnerId\":\"$ACCOUNT\",\"InstanceId\":\"i-$guest\",\"QueuePairs\":1}")
     done
-    cat >"$TMP/inventory.json" <<JSON
+    (umask 077 && cat >"$TMP/inventory.json") <<JSON
 {"RegionId":"local","JumboMirroring":true,"PlatformCidrs":[],
+ "Accounts":[{"AccountId":"$ACCOUNT","AccessKeys":[{"AccessKeyId":"$ALIBABA_CLOUD_ACCESS_KEY_ID","AccessKeySecret":"$ALIBABA_CLOUD_ACCESS_KEY_SECRET"}]}],
  "Vpcs":[{"VpcId":"vpc-1","CidrBlock":"10.0.0.0/16"}],
  "VSwitches":[{"VSwitchId":"vsw-1","VpcId":"vpc-1","CidrBlock":"10.0.0.0/24","RouterMac":"02:00:00:00:00:01","GatewayIp":"10.0.0.1"}],
  "NetworkInterfaces":[$(IFS=,; printf '%s' "${enis[*]}")]}
-JSON
-    local rules=() direction id=0
-    for direction in in out; do
-        rules+=("{\"TrafficMirrorFilterRuleId\":\"tmr-$direction-1\",\"Action\":\"drop\",\"Priority\":1,\"Protocol\":\"UDP\",$rule_end,\"DestinationPortRange\":\"$DROPPED_PORT/$DROPPED_PORT\"},{\"TrafficMirrorFilterRuleId\":\"tmr-$direction-2\",\"Action\":\"accept\",\"Priority\":2,\"Protocol\":\"TCP\",$rule_end,\"DestinationPortRange\":\"-1/-1\"},{\"TrafficMirrorFilterRuleId\":\"tmr-$direction-3\",\"Action\":\"accept\",\"Priority\":3,\"Protocol\":\"UDP\",$rule_end,\"DestinationPortRange\":\"-1/-1\"}")
-    done
-    cat >"$TMP/mirror.json" <<JSON
-{"TrafficMirrorFilters":[{"TrafficMirrorFilterId":"tmf-1","IngressRules":[${rules[0]}],"EgressRules":[${rules[1]}]}],
- "TrafficMirrorSessions":[{"TrafficMirrorSessionId":"tms-1","Enabled":true,"Priority":1,"PacketLength":$PACKET_LENGTH,
-  "VirtualNetworkId":$VNI,"TrafficMirrorFilterId":"tmf-1","TrafficMirrorSourceIds":["eni-a"],
-  "TrafficMirrorTargetId":"eni-c","TrafficMirrorTargetType":"NetworkInterface"}]}
 JSON
     cat >"$TMP/vswitch.toml" <<TOML
 [files]
@@ -93,6 +88,10 @@ control_cpu = 0
 [ports]
 socket_dir = "$TMP/sockets"
 mode = "client"
+[store]
+path = "$TMP/store.redb"
+[api]
+listen = "$ENDPOINT"
 [ops]
 socket = "$TMP/ops.sock"
 [metrics]
@@ -249,7 +248,9 @@ switch_ready
 for guest in a c; do
     wait_for 30 "guest b to reach guest $guest" guest_run b "ping -c 1 -W 1 ${IP[$guest]}"
 done
+act_create
 act_traffic
 act_feedback
 act_restart
+act_modify_and_stop
 say "the demo adds up; $((SECONDS - STARTED)) s after the build"

@@ -54,13 +54,15 @@ has_test() { [ -e "tests/$1.rs" ] || [ -e "tests/$1/main.rs" ]; }
 
 set_up() {
     need_root
-    install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_DEMO[@]}" "${PACKAGES_TEST[@]}" "${PACKAGES_PERF[@]}"
+    install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_DEMO[@]}" "${PACKAGES_TEST[@]}" "${PACKAGES_PERF[@]}" \
+        "${PACKAGES_SDK[@]}"
     $QUICK || install_packages "${PACKAGES_QEMU[@]}"
     ensure_rust lint
     note "$(cargo --version); lint warnings are errors on $RUST_LINT only"
     reserve_hugepages 1024 256
     # Network once, here: what follows finds its crates in the cache.
     cargo fetch --locked --quiet
+    bash ci/sdk/setup.sh
 }
 
 # Every feature border is linted: with DPDK, and without it.
@@ -71,7 +73,9 @@ clippy() {
         cargo clippy --locked --quiet -p vswitch --no-default-features --all-targets "${deny[@]}"
 }
 
-pure_tests() { cargo test --locked --quiet -p vswitch --no-default-features; }
+pure_tests() { cargo test --locked --quiet -p vswitch --no-default-features -- --skip official_sdk_; }
+
+official_sdks() { cargo test --locked --quiet -p vswitch --no-default-features --test sdk -- official_sdk_; }
 
 build_programs() { cargo build --locked --quiet --workspace --bins; }
 
@@ -84,7 +88,7 @@ guest_tests() {
 # One test at a time: EAL, cores and hugepages are one per machine.
 dpdk_tests() {
     if ! $QUICK; then
-        cargo test --locked --quiet -p vswitch -- --test-threads=1
+        cargo test --locked --quiet -p vswitch -- --test-threads=1 --skip official_sdk_
         return
     fi
     # The unit tests ran without DPDK a moment ago; these modules wait for seconds, by what they test.
@@ -114,6 +118,7 @@ step "formatting" cargo fmt --all --check
 step "house rules" bash ci/checks.sh
 step "clippy" clippy
 step "pure tests, no DPDK" pure_tests
+step "official SDKs" official_sdks
 if has_test fuzz_smoke; then
     if $QUICK; then step "fuzz, 5 s" fuzz 5; else step "fuzz, 60 s" fuzz 60; fi
 fi

@@ -49,7 +49,7 @@ fn run(corpus: &str, target: fn(&[u8])) {
     let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64 | 1;
     println!("{corpus}: seed {seed}");
     let mut random = Random(seed);
-    let end = Instant::now() + Duration::from_secs_f64(seconds / 5.0);
+    let end = Instant::now() + Duration::from_secs_f64(seconds / 9.0);
     let mut runs = 0u64;
     while Instant::now() < end {
         for _ in 0..64 {
@@ -84,6 +84,26 @@ fn objects() {
 }
 
 #[test]
+fn request() {
+    run("request", vswitch::control::api::fuzz::fuzz_request);
+}
+
+#[test]
 fn classify() {
     run("classify", vswitch::classify::fuzz::fuzz_classify);
+}
+
+#[test]
+fn snapshot() {
+    run("snapshot", vswitch::control::store::snapshot::fuzz_snapshot);
+}
+
+#[test]
+fn rule_text() {
+    run("rule_text", vswitch::cli::rule_text::fuzz_rule);
+}
+
+#[test]
+fn host_texts() {
+    run("host_texts", vswitch::ctl::doctor::fuzz_texts);
 }

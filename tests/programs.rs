@@ -164,7 +164,29 @@ fn completions_and_man_pages_are_built() {
     let read = |name: &str| std::fs::read_to_string(assets.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
     let commands = [
         ("vswitch", &["run", "check", "replay"][..]),
-        ("vswitchctl", &["reload", "eni", "filter", "session", "explain", "stats", "top"]),
+        (
+            "vswitchctl",
+            &[
+                "status",
+                "reload",
+                "inventory",
+                "account",
+                "eni",
+                "filter",
+                "rule",
+                "session",
+                "service",
+                "tag",
+                "quota",
+                "explain",
+                "stats",
+                "top",
+                "watch",
+                "backup",
+                "restore",
+                "doctor",
+            ],
+        ),
     ];
     for (name, subcommands) in commands {
         for file in [format!("{name}.bash"), format!("_{name}"), format!("{name}.fish"), format!("{name}.1")] {
@@ -173,6 +195,18 @@ fn completions_and_man_pages_are_built() {
         }
         assert!(read(&format!("{name}.1")).contains(vswitch::COMMIT));
         subcommands.iter().for_each(|s| assert!(read(&format!("{name}-{s}.1")).contains(".TH")));
+    }
+    // Commands of commands have pages, too; `help` says nothing that they do not.
+    for (page, option) in [
+        ("vswitchctl-inventory-apply", "dry\\-run"),
+        ("vswitchctl-session-create", "packet\\-length"),
+        ("vswitchctl-rule-update", "source\\-ports"),
+        ("vswitchctl-account-add", "secret\\-file"),
+    ] {
+        assert!(read(&format!("{page}.1")).contains(option), "{page} lacks {option}");
+    }
+    for file in ["vswitchctl.bash", "_vswitchctl", "vswitchctl.fish"] {
+        assert!(["add-sources", "secret-file"].iter().all(|word| read(file).contains(word)), "{file}");
     }
 }
 

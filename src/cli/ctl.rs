@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::explain::ExplainArgs;
-use super::mirror::{FilterArgs, RuleCommand, ServiceCommand, SessionArgs, TagCommand};
+use super::filters::{FilterArgs, RuleCommand};
 use super::objects::{AccountCommand, EniArgs, InventoryCommand};
+use super::sessions::SessionArgs;
+use super::tenant::{ServiceCommand, TagCommand};
 use super::values::{id, seconds};
 
 /// Asks a running vswitch. Exit codes: 0 ok, 1 refused, 2 usage, 3 daemon not reached.
@@ -14,10 +16,10 @@ use super::values::{id, seconds};
 #[command(name = "vswitchctl")]
 pub struct Vswitchctl {
     /// The daemon's operations socket.
-    #[arg(long, default_value = "/run/vswitch/ops.sock", global = true)]
+    #[arg(long, default_value = "/run/vswitch/ops.sock", global = true, help_heading = "For every command")]
     pub socket: PathBuf,
     /// Print JSON, also of a refusal (to standard error).
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "For every command")]
     pub json: bool,
     /// What to ask.
     #[command(subcommand)]

@@ -2,9 +2,11 @@
 
 mod ctl;
 mod explain;
-mod mirror;
+mod filters;
 mod objects;
 pub mod rule_text;
+mod sessions;
+mod tenant;
 mod values;
 
 use std::path::PathBuf;
@@ -13,14 +15,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use ctl::{CtlCommand, StatsArgs, TopArgs, Vswitchctl, WatchArgs};
 pub use explain::ExplainArgs;
-pub use mirror::{
-    FilterArgs, FilterCommand, FilterFields, ListArgs, NewFields, RuleChanges, RuleCommand, Rules, ServiceCommand,
-    SessionArgs, SessionCommand, SessionFields, TagCommand, Tagged, TaggedKind, Tenant, TenantWrite,
-};
+pub use filters::{FilterArgs, FilterCommand, FilterFields, RuleChanges, RuleCommand, Rules};
 pub use objects::{
     AccountCommand, AccountStatus, EniArgs, EniCommand, InventoryCommand, InventoryKind, NewAccount, NewEni,
     SocketOwner,
 };
+pub use sessions::{SessionArgs, SessionCommand, SessionFields};
+pub use tenant::{ListArgs, NewFields, ServiceCommand, TagCommand, Tagged, TaggedKind, Tenant, TenantWrite};
 
 /// The virtual switch process of a hypervisor host: forwards and mirrors VPC traffic.
 #[derive(Clone, Debug, Parser)]

@@ -179,7 +179,7 @@ fn classifier(state: &State, sessions: &[&Session]) -> Value {
     Value::Object(Direction::ALL.into_iter().filter_map(of).collect())
 }
 
-fn filter(filter: &Filter) -> Value {
+pub(super) fn filter(filter: &Filter) -> Value {
     json!({
         "id": &*filter.id,
         "name": filter.name,

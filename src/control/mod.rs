@@ -4,6 +4,8 @@
 
 pub mod accounts;
 pub mod accounts_file;
+#[cfg(test)]
+mod accounts_tests;
 mod across;
 pub(crate) mod answers;
 pub mod api;

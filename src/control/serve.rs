@@ -9,6 +9,7 @@ use tracing::{error, info};
 
 use super::api::{self, ApiListener, ApiMetrics};
 use super::daemon::Failure;
+use super::operations::Operations;
 use super::ops::{self, OpsSocket};
 use super::plane::start::{self, Running};
 use super::platform::Platform;
@@ -27,10 +28,17 @@ pub(super) fn serve(switch: &Arc<Switch>, signals: Signals) -> Result<(), Failur
         .build()
         .map_err(|e| vec![format!("no event loop: {e}")])?;
     runtime.block_on(async {
-        let listeners = Listeners::bind(switch).await.map_err(|e| vec![e])?;
+        let mut listeners = Listeners::bind(switch).await.map_err(|e| vec![e])?;
         let running = objects(switch).await?;
         let (stop, stopped) = watch::channel(false);
-        let tasks = listeners.serve(switch, running.as_ref(), &stopped);
+        let api = listeners.api.take();
+        let requests = listeners.requests.clone();
+        let mut tasks = listeners.serve(switch, running.as_ref(), &stopped);
+        if let (Some(mut api), Some(running)) = (api, &running) {
+            // Not in the very second of the start: guests and operators do not wait for it.
+            api.open().await.map_err(|e| vec![e])?;
+            tasks.push(tokio::spawn(api::serve(api, running.control.clone(), requests, stopped)));
+        }
         info!("ready");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         until_told(switch, signals).await;
@@ -107,18 +115,18 @@ impl Listeners {
     ) -> Vec<JoinHandle<()>> {
         let control = running.map(|running| running.control.clone());
         let platform = control.clone().map(|control| -> Arc<dyn Platform> { control });
+        let operations: Arc<dyn Operations> = match &control {
+            Some(control) => control.clone(),
+            None => switch.clone(),
+        };
         let (requests, counted) = (self.requests.clone(), control.clone());
         let more: More = Arc::new(move || {
             let objects = counted.as_ref().map(|control| control.metrics()).unwrap_or_default();
             requests.gather().into_iter().chain(objects).collect()
         });
-        let mut tasks = vec![
+        vec![
             tokio::spawn(server::serve(self.metrics, switch.clone(), more, stopped.clone())),
-            tokio::spawn(ops::serve(self.ops, switch.clone(), platform, stopped.clone())),
-        ];
-        if let (Some(api), Some(control)) = (self.api, control) {
-            tasks.push(tokio::spawn(api::serve(api, control, self.requests, stopped.clone())));
-        }
-        tasks
+            tokio::spawn(ops::serve(self.ops, operations, platform, stopped.clone())),
+        ]
     }
 }

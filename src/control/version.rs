@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::store::SCHEMA;
+
 /// Versions of the tenant API that it speaks.
 pub const API_VERSIONS: [&str; 1] = ["2016-04-28"];
-/// The schema of stores that it writes, the highest one that it reads.
-pub const STORE_SCHEMA: u64 = 1;
 
 /// What `/version` answers.
 #[must_use]
@@ -14,6 +14,6 @@ pub fn version() -> Value {
         "version": crate::VERSION,
         "commit": crate::COMMIT,
         "api_versions": API_VERSIONS,
-        "store_schema": STORE_SCHEMA,
+        "store_schema": SCHEMA,
     })
 }

@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::changes::{changes, last_line, path};
+use super::changes::{last_line, path};
 use super::client::{CtlError, Daemon};
 use super::outcome::Outcome;
 use super::{files, inventory, render};
@@ -26,12 +26,12 @@ pub(super) fn run(daemon: Daemon<'_>, command: &AccountCommand) -> Result<Outcom
         AccountCommand::Add(new) => add(daemon, new),
         AccountCommand::SetStatus { id, status, dry_run } => {
             // The secrets read back as stars, which a put takes for "as it was".
-            let mut account = daemon.get(&place(id))?;
-            account["Status"] = json!(match status {
-                AccountStatus::Active => "active",
-                AccountStatus::FinancialLocked => "financial_locked",
-            });
-            Ok(changes(daemon.ask(Method::PUT, &path(&place(id), *dry_run), Some(&account))?))
+            inventory::edit(daemon, InventoryKind::Accounts, id, *dry_run, |account| {
+                account["Status"] = json!(match status {
+                    AccountStatus::Active => "active",
+                    AccountStatus::FinancialLocked => "financial_locked",
+                });
+            })
         }
         AccountCommand::Delete { id, dry_run } => inventory::delete(daemon, InventoryKind::Accounts, id, *dry_run),
     }

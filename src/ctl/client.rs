@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::header::DATE;
+use hyper::header::{AsHeaderName, HeaderMap};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -93,15 +93,24 @@ fn advice(code: &str) -> Option<&'static str> {
 pub struct Reply {
     /// Its status.
     pub status: StatusCode,
-    /// The daemon's clock.
-    pub date: Option<String>,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
 }
 
 impl Reply {
-    /// The body as JSON; a refusal as an error.
-    fn accepted(self) -> Result<Bytes, CtlError> {
+    /// A header, if it is there and a text.
+    #[must_use]
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body; a refusal as an error.
+    ///
+    /// # Errors
+    /// [`CtlError::Refused`].
+    pub fn accepted(self) -> Result<Bytes, CtlError> {
         if self.status.is_success() {
             return Ok(self.body);
         }
@@ -139,11 +148,18 @@ impl Daemon<'_> {
     /// [`CtlError`].
     pub fn ask(self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, CtlError> {
         let body = body.map(ToString::to_string).unwrap_or_default();
-        let body = self.bytes(method, path, body.into())?;
+        self.json(&self.bytes(method, path, body.into())?)
+    }
+
+    /// The JSON of an answer's body; of an empty one, null.
+    ///
+    /// # Errors
+    /// Who does not speak JSON is not the daemon: [`CtlError::NotReached`].
+    pub fn json(self, body: &[u8]) -> Result<Value, CtlError> {
         if body.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&body).map_err(|e| self.not_reached(format!("the answer is not JSON: {e}")))
+        serde_json::from_slice(body).map_err(|e| self.not_reached(format!("the answer is not JSON: {e}")))
     }
 
     /// Bytes for bytes.
@@ -185,7 +201,6 @@ async fn exchange(socket: &Path, method: Method, path: &str, body: Bytes) -> Res
         .map_err(|e| e.to_string())?;
     let response = sender.send_request(request).await.map_err(|e| e.to_string())?;
     let (parts, body) = response.into_parts();
-    let date = parts.headers.get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
     let body = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
-    Ok(Reply { status: parts.status, date, body })
+    Ok(Reply { status: parts.status, headers: parts.headers, body })
 }

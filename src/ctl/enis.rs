@@ -68,13 +68,13 @@ fn added(id: &str, answer: &Value) -> String {
         let _ = writeln!(text, "{id} added");
     }
     for key in ["socket", "qemu", "libvirt"] {
-        let lines = match &answer[key] {
+        let lines: Vec<String> = match &answer[key] {
             Value::Array(items) => items.iter().map(render::cell).collect(),
-            Value::String(line) => vec![line.clone()],
+            Value::String(lines) => lines.lines().map(|line| render::clean(line).into_owned()).collect(),
             _ => continue,
         };
         let _ = writeln!(text, "{key}:");
-        for line in lines.iter().flat_map(|line| line.lines()) {
+        for line in lines {
             let _ = writeln!(text, "  {line}");
         }
     }

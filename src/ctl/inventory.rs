@@ -1,12 +1,18 @@
 //! The inventory as one document, and its objects.
 
-use hyper::Method;
+use hyper::{Method, StatusCode};
+use serde_json::Value;
 
 use super::changes::{changes, path};
 use super::client::{CtlError, Daemon};
 use super::outcome::Outcome;
 use super::{accounts, files, render};
 use crate::cli::{InventoryCommand, InventoryKind};
+
+/// The header with the revision at which an object was read.
+const REVISION: &str = "x-vswitch-revision";
+/// How often an object is read again that others write.
+const TRIES: u32 = 10;
 
 pub(super) fn run(daemon: Daemon<'_>, command: &InventoryCommand) -> Result<Outcome, CtlError> {
     match command {
@@ -38,6 +44,30 @@ pub(super) fn run(daemon: Daemon<'_>, command: &InventoryCommand) -> Result<Outc
 /// Deletes an object.
 pub(super) fn delete(daemon: Daemon<'_>, kind: InventoryKind, id: &str, dry: bool) -> Result<Outcome, CtlError> {
     Ok(changes(daemon.ask(Method::DELETE, &path(&of(kind, id), dry), None)?))
+}
+
+/// Changes an object, and only as it was read: what others write meanwhile is read again, not lost.
+pub(super) fn edit(
+    daemon: Daemon<'_>,
+    kind: InventoryKind,
+    id: &str,
+    dry_run: bool,
+    change: impl Fn(&mut Value),
+) -> Result<Outcome, CtlError> {
+    let mut tries = 0;
+    loop {
+        let read = daemon.reply(Method::GET, &of(kind, id), Vec::new().into())?;
+        let expected = read.header(REVISION).map(|revision| format!("revision={revision}"));
+        let mut object = daemon.json(&read.accepted()?)?;
+        change(&mut object);
+        let query = [dry_run.then(|| "dry_run=true".to_owned()), expected].into_iter().flatten();
+        let query = query.collect::<Vec<_>>().join("&");
+        let written = daemon.reply(Method::PUT, &format!("{}?{query}", of(kind, id)), object.to_string().into())?;
+        tries += 1;
+        if written.status != StatusCode::CONFLICT || tries == TRIES {
+            return Ok(changes(daemon.json(&written.accepted()?)?));
+        }
+    }
 }
 
 /// Where an object is.

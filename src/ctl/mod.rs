@@ -43,7 +43,7 @@ fn complain(error: &CtlError, json: bool) {
         let _ = writeln!(std::io::stderr(), "{:#}", error.json());
         return;
     }
-    let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+    let lines: Vec<String> = error.to_string().lines().map(|line| render::clean(line).into_owned()).collect();
     terminal::complain("vswitchctl", &lines);
 }
 

@@ -1,15 +1,28 @@
 //! Answers as tables for people.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+/// A text that tenants may have written, without what would command a terminal or turn its writing round.
+#[must_use]
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let commands = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(commands) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| if commands(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(shown).collect())
+}
 
 /// A value in a table's cell.
 #[must_use]
 pub fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(s) => s.clone(),
+        Value::String(s) => clean(s).into_owned(),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
@@ -22,12 +35,12 @@ pub fn table(list: &Value, columns: &[(&str, &str)]) -> String {
     for item in list.as_array().into_iter().flatten() {
         rows.push(columns.iter().map(|(_, key)| cell(&item[*key])).collect());
     }
-    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().map(|r| r[column].width()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     let mut text = String::new();
     for row in &rows {
         let line: String = row.iter().zip(&widths).fold(String::new(), |mut line, (cell, width)| {
-            let _ = write!(line, "{cell:width$}  ");
+            let _ = write!(line, "{cell}{:1$}  ", "", width - cell.width());
             line
         });
         text.push_str(line.trim_end());
@@ -55,6 +68,12 @@ pub fn object(value: &Value) -> String {
                 for item in items {
                     let line = object(item).lines().collect::<Vec<_>>().join("  ");
                     let _ = writeln!(text, "  {line}");
+                }
+            }
+            Value::String(lines) if lines.contains('\n') => {
+                let _ = writeln!(text, "{key}:");
+                for line in lines.lines() {
+                    let _ = writeln!(text, "  {}", clean(line));
                 }
             }
             other => {
@@ -157,6 +176,17 @@ pub fn path(what: &str, id: Option<&str>) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn wide_letters_are_aligned_and_nothing_commands_the_terminal() {
+        let list = json!([{"id": "tmf-1", "name": "审计"}, {"id": "tmf-2", "name": "a\u{1b}[2J\n\u{202e}b"}]);
+        let columns = [("NAME", "name"), ("FILTER", "id")];
+        let expected = "NAME                   FILTER\n\
+                        审计                   tmf-1\n\
+                        a\\u{1b}[2J\\n\\u{202e}b  tmf-2\n";
+        assert_eq!(table(&list, &columns), expected);
+        assert_eq!(object(&json!({"xml": "<a>\n\u{7}</a>"})), "xml:\n  <a>\n  \\u{7}</a>\n");
+    }
 
     #[test]
     fn tables_are_aligned_and_objects_leave_out_nothing_that_is_there() {

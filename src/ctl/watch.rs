@@ -15,7 +15,7 @@ const HOLD: u64 = 20;
 pub(super) fn run(daemon: Daemon<'_>, args: &WatchArgs, json: bool) -> Result<Outcome, CtlError> {
     let mut after = match args.after {
         Some(revision) => revision,
-        None => daemon.get("/v1/status")?["desired_revision"].as_u64().unwrap_or(0),
+        None => daemon.get("/v1/watch")?["revision"].as_u64().unwrap_or(0),
     };
     let hold = if args.once { 0 } else { HOLD };
     loop {

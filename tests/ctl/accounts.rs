@@ -99,3 +99,36 @@ fn accounts_are_listed_shown_and_deleted() {
     daemon.says(&["account", "delete", "1001"]);
     assert_eq!(daemon.seen()[0].line(), "DELETE /v1/accounts/1001");
 }
+
+/// A daemon whose store is written by others again and again, `writes` times.
+fn contended(writes: u64) -> Fake {
+    let revision = std::sync::atomic::AtomicU64::new(1);
+    Fake::start(move |seen: &Seen| {
+        let now = revision.load(std::sync::atomic::Ordering::SeqCst);
+        if seen.method == "GET" {
+            let account = json!({ "AccountId": "1001", "Status": "active", "AccountName": format!("at {now}") });
+            if now <= writes {
+                revision.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+            return Reply::json(200, &account).with("x-vswitch-revision", now);
+        }
+        if seen.path.ends_with(&format!("revision={now}")) {
+            Reply::json(200, &json!({ "changed": [], "revision": now + 1 }))
+        } else {
+            Reply::json(409, &json!({ "errors": [format!("the store is at revision {now}")] }))
+        }
+    })
+}
+
+#[test]
+fn what_others_write_meanwhile_is_not_lost() {
+    let daemon = contended(2);
+    daemon.says(&["account", "set-status", "1001", "financial_locked", "--dry-run"]);
+    let seen = daemon.seen();
+    let last = seen.last().unwrap();
+    assert_eq!((seen.len(), &*last.line()), (6, "PUT /v1/accounts/1001?dry_run=true&revision=3"));
+    assert_eq!((&last.json()["AccountName"], &last.json()["Status"]), (&json!("at 3"), &json!("financial_locked")));
+    let output = contended(u64::MAX).ctl(&["account", "set-status", "1001", "active"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("the store is at revision"), "{}", text(&output.stderr));
+}

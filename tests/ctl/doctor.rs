@@ -78,12 +78,13 @@ fn odd() -> Fake {
     Fake::start(|seen: &Seen| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let ahead = jiff::Timestamp::from_second(i64::try_from(now).unwrap() + 1800).unwrap();
-        let date = Some(ahead.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+        let date = ahead.strftime("%a, %d %b %Y %H:%M:%S GMT");
         let body = match &*seen.path {
             "/version" => json!({ "version": "9.9.9", "commit": "abc" }),
+            "/readyz" => return Reply::bytes(503, "ring_stuck").with("date", date),
             _ => json!({ "store": { "state": "read_only", "reason": "schema 9 is newer" } }),
         };
-        Reply { date, ..Reply::json(200, &body) }
+        Reply::json(200, &body).with("date", date)
     })
 }
 
@@ -95,9 +96,13 @@ fn a_daemon_is_asked_who_it_is_what_time_it_has_and_how_its_store_is() {
     std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o660)).unwrap();
     let (code, report) = doctor(&config);
     assert_eq!(code, Some(1));
-    for (check, expected) in
-        [("ops_socket", "OK"), ("daemon_version", "WARN"), ("clock_skew", "FAIL"), ("store_state", "FAIL")]
-    {
+    for (check, expected) in [
+        ("ops_socket", "OK"),
+        ("ready", "WARN"),
+        ("daemon_version", "WARN"),
+        ("clock_skew", "FAIL"),
+        ("store_state", "FAIL"),
+    ] {
         assert_eq!(level(&report, check), expected, "{check}: {report:#}");
     }
     std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666)).unwrap();

@@ -25,6 +25,13 @@ fn a_refusal_says_what_and_why_and_what_to_do_and_is_1() {
 }
 
 #[test]
+fn a_refusal_commands_no_terminal() {
+    let daemon = Fake::start(|_| Reply::json(400, &json!({ "errors": ["name = \"\u{1b}[2J\""] })));
+    let output = daemon.ctl(&["filter", "create", "--account", "1", "--name", "\u{1b}[2J"]);
+    assert_eq!(text(&output.stderr), "vswitchctl: name = \"\\u{1b}[2J\"\n");
+}
+
+#[test]
 fn a_dry_run_that_would_fail_is_1_and_its_code_is_none_in_earnest() {
     let daemon = Fake::start(|seen| {
         let dry = seen.json()["DryRun"] == true;
@@ -37,7 +44,7 @@ fn a_dry_run_that_would_fail_is_1_and_its_code_is_none_in_earnest() {
 
 #[test]
 fn a_refusal_without_a_reason_has_its_status() {
-    let daemon = Fake::start(|_| Reply { status: 502, body: b"<html>".to_vec(), date: None });
+    let daemon = Fake::start(|_| Reply::bytes(502, b"<html>"));
     let output = daemon.ctl(&["eni"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("the daemon answers 502"), "{}", text(&output.stderr));
@@ -55,7 +62,7 @@ fn nobody_there_is_3_and_says_what_to_do() {
         assert!(said.starts_with(&format!("vswitchctl: {socket}: the daemon is not reached: ")), "{said}");
         assert!(said.contains("vswitchctl doctor"), "{said}");
     }
-    let daemon = Fake::start(|_| Reply { status: 200, body: b"what?".to_vec(), date: None });
+    let daemon = Fake::start(|_| Reply::bytes(200, b"what?"));
     assert_eq!(daemon.ctl(&["eni"]).status.code(), Some(3), "who does not speak JSON is not the daemon");
 }
 

@@ -64,12 +64,21 @@ impl Seen {
 pub struct Reply {
     pub status: u16,
     pub body: Vec<u8>,
-    pub date: Option<String>,
+    /// A header line.
+    pub header: String,
 }
 
 impl Reply {
+    pub fn bytes(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Reply { status, body: body.into(), header: String::new() }
+    }
+
     pub fn json(status: u16, value: &Value) -> Self {
-        Reply { status, body: value.to_string().into_bytes(), date: None }
+        Reply::bytes(status, value.to_string())
+    }
+
+    pub fn with(self, name: &str, value: impl std::fmt::Display) -> Self {
+        Reply { header: format!("{name}: {value}\r\n"), ..self }
     }
 }
 
@@ -175,9 +184,8 @@ fn serve(stream: &UnixStream, answer: &Answer, log: &Mutex<Vec<Seen>>) {
     reader.read_exact(&mut body).unwrap();
     let seen = Seen { method: method.to_owned(), path: path.to_owned(), body };
     log.lock().unwrap().push(seen.clone());
-    let Reply { status, body, date } = answer(&seen);
-    let date = date.map_or(String::new(), |date| format!("date: {date}\r\n"));
-    let head = format!("HTTP/1.1 {status} -\r\n{date}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let Reply { status, body, header } = answer(&seen);
+    let head = format!("HTTP/1.1 {status} -\r\n{header}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
     let mut out = stream;
     // Whoever asked may be gone.
     let _ = out.write_all(head.as_bytes()).and_then(|()| out.write_all(&body));

@@ -125,7 +125,7 @@ fn a_backup_is_a_new_file_for_its_owner_and_comes_back_as_it_was() {
     let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     let kept = bytes.clone();
     let daemon = Fake::start(move |seen: &Seen| match &*seen.method {
-        "GET" => Reply { status: 200, body: kept.clone(), date: None },
+        "GET" => Reply::bytes(200, kept.clone()),
         _ => Reply::json(200, &json!({ "revision": 40 })),
     });
     let file = daemon.folder.path("backup");
@@ -146,11 +146,9 @@ fn a_backup_is_a_new_file_for_its_owner_and_comes_back_as_it_was() {
 #[test]
 fn changes_are_watched_from_now_on_or_from_a_revision() {
     let daemon = Fake::start(|seen: &Seen| {
-        if seen.path == "/v1/status" {
-            return Reply::json(200, &json!({ "desired_revision": 7 }));
-        }
-        let change = |n: u64| json!({ "revision": n, "kind": "session", "id": format!("tms-{n}"), "op": "put" });
+        let change = |n: u64| json!({ "revision": n, "kind": "session", "id": format!("tms-{n}"), "op": "changed" });
         match &*seen.path {
+            "/v1/watch" => Reply::json(200, &json!({ "revision": 7, "changes": [], "compacted": false })),
             "/v1/watch?after=7&timeout=20" => {
                 Reply::json(200, &json!({ "revision": 9, "changes": [change(8), change(9)], "compacted": false }))
             }
@@ -162,9 +160,9 @@ fn changes_are_watched_from_now_on_or_from_a_revision() {
         }
     });
     let output = daemon.ctl(&["watch"]);
-    assert_eq!(text(&output.stdout), "8  put  session  tms-8\n9  put  session  tms-9\n");
+    assert_eq!(text(&output.stdout), "8  changed  session  tms-8\n9  changed  session  tms-9\n");
     assert!(text(&output.stderr).contains("the end of the test"), "{}", text(&output.stderr));
     let output = daemon.ctl(&["--json", "watch", "--after", "1", "--once"]);
-    assert_eq!(text(&output.stdout), "{\"revision\":9,\"kind\":\"session\",\"id\":\"tms-9\",\"op\":\"put\"}\n");
+    assert_eq!(text(&output.stdout), "{\"revision\":9,\"kind\":\"session\",\"id\":\"tms-9\",\"op\":\"changed\"}\n");
     assert!(text(&output.stderr).contains("changes soon after revision 1 are no longer known"));
 }

@@ -124,8 +124,8 @@ fn status_gathers_what_the_daemon_says_of_itself() {
     let daemon = |ready: u16, applied: u64| {
         Fake::start(move |seen: &Seen| match &*seen.path {
             "/version" => Reply::json(200, &json!({ "version": "9.9.9", "commit": "abc" })),
-            "/readyz" if ready == 200 => Reply { status: 200, body: b"ready\n".to_vec(), date: None },
-            "/readyz" => Reply { status: ready, body: b"ring_stuck: a queue\n".to_vec(), date: None },
+            "/readyz" if ready == 200 => Reply::bytes(200, b"ready\n"),
+            "/readyz" => Reply::bytes(ready, b"ring_stuck: a queue\n"),
             _ => Reply::json(
                 200,
                 &json!({

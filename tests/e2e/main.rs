@@ -22,6 +22,7 @@ mod replay;
 mod rings;
 #[path = "../common/rpc.rs"]
 mod rpc;
+mod sdk;
 mod second_opinion;
 mod signals;
 #[path = "../common/stream.rs"]

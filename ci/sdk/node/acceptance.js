@@ -53,7 +53,7 @@ async function filters(api) {
 async function rules(api, trafficMirrorFilterId) {
     const egressRules = [{ ...ALL, priority: 5 }];
     const taken = { trafficMirrorFilterId, ingressRules: [WEB] };
-    await api.refused("rule_priority_in_use", "createTrafficMirrorFilterRules", taken, "Priority");
+    await api.refused("priority_in_use", "createTrafficMirrorFilterRules", taken, "Priority");
     const created = await api.call("createTrafficMirrorFilterRules", { trafficMirrorFilterId, egressRules });
     const [{ instanceId }] = created.egressRules;
     assert.deepEqual(created.ingressRules, []);
@@ -117,11 +117,11 @@ async function sessions(api, trafficMirrorFilterId, sources, target, foreign) {
     assert.deepEqual(await api.sessions({ enabled: false }), []);
     assert.deepEqual(await api.sessions({ trafficMirrorSessionIds: ["tms-unknown"] }), []);
 
-    await api.refused("session_priority_in_use", "createTrafficMirrorSession", wanted, "Priority");
+    await api.refused("priority_in_use", "createTrafficMirrorSession", wanted, "Priority");
     const other = { ...wanted, priority: 2 };
     await api.refused("foreign_eni", "createTrafficMirrorSession", { ...other, trafficMirrorTargetId: foreign }, foreign);
-    const twice = { ...other, trafficMirrorSourceIds: [target], trafficMirrorTargetId: sources[0] };
-    await api.refused("source_is_target", "createTrafficMirrorSession", twice, target);
+    const twice = { ...other, trafficMirrorTargetId: sources[0] };
+    await api.refused("source_is_target", "createTrafficMirrorSession", twice, sources[0]);
     await api.refused("InvalidParameter.Priority", "createTrafficMirrorSession", { ...wanted, priority: 0 }, "32766");
     const { priority, ...incomplete } = wanted;
     await api.refused("MissingPriority", "createTrafficMirrorSession", incomplete, "Priority");
@@ -146,6 +146,7 @@ async function tagsAndResourceGroups(api, resourceId) {
 }
 
 async function ofAnotherAccount(stranger, trafficMirrorFilterId, trafficMirrorSessionId) {
+    await stranger.call("openTrafficMirrorService");
     assert.deepEqual([await stranger.filters(), await stranger.sessions()], [[], []]);
     await stranger.refused("filter_not_found", "deleteTrafficMirrorFilter", { trafficMirrorFilterId });
     await stranger.refused("session_not_found", "deleteTrafficMirrorSession", { trafficMirrorSessionId });

@@ -47,6 +47,7 @@ class OldClient(Client):
     error = ServerException
     # It compares the string to sign in the server's message with its own, and gives the error a code of its own.
     wrong_secret = "InvalidAccessKeySecret"
+    wrong_secret_words = ["AccessKeySecret is incorrect"]
 
     def connect(self, key_id, secret):
         self.host, port = self.endpoint.split(":")
@@ -86,6 +87,7 @@ class NewClient(Client):
 
     error = AlibabaCloudException
     wrong_secret = "SignatureDoesNotMatch"
+    wrong_secret_words = ["string to sign is:ACS3-HMAC-SHA256\n"]
     signature = {}
 
     def connect(self, key_id, secret):
@@ -119,6 +121,7 @@ class NewClientV1(NewClient):
     """The same with the v1 signature."""
 
     signature = {"signature_algorithm": "v2"}
+    wrong_secret_words = ["string to sign is:POST&%2F&AccessKeyId%3D"]
 
 
 CLIENTS = {"old": OldClient, "new": NewClient, "new-v1": NewClientV1}

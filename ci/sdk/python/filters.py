@@ -87,7 +87,7 @@ def update(api, id):
 def rules(api, id):
     new = {"traffic_mirror_filter_id": id, "ingress_rules": [WEB | {"priority": 7}], "egress_rules": [PING | {"priority": 2}]}
     dry_run(api, "create_traffic_mirror_filter_rules", **new)
-    with refused(api, "rule_priority_in_use", "Priority"):
+    with refused(api, "priority_in_use", "Priority"):
         api.create_traffic_mirror_filter_rules(traffic_mirror_filter_id=id, ingress_rules=[WEB])
     created = api.create_traffic_mirror_filter_rules(**new, client_token="rules")
     (ingress,), (egress,) = created.ingress_rules, created.egress_rules
@@ -131,7 +131,7 @@ def pages_and_list_filters(api, first):
     filter_of(api, third)
     everything = sorted([first, second, third])
     seen, token, pages = [], None, 0
-    while pages == 0 or token:
+    while pages == 0 or (token and pages < 10):
         page = api.list_traffic_mirror_filters(max_results=1, **({"next_token": token} if token else {}))
         equal((page.total_count, page.count, page.max_results), ("3", 1, 1))
         seen += [f.traffic_mirror_filter_id for f in page.traffic_mirror_filters]

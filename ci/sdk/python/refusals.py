@@ -7,7 +7,7 @@ from sessions import wanted_session
 def keys(api, key_id, secret):
     with refused(api, "key_not_found", "AccessKeyId"):
         api.with_key("no-such-key", secret).list_traffic_mirror_filters()
-    with refused(api, api.wrong_secret):
+    with refused(api, api.wrong_secret, *api.wrong_secret_words):
         api.with_key(key_id, secret + "x").list_traffic_mirror_filters()
 
 
@@ -27,7 +27,7 @@ def parameters(api, filter, session, sources, target):
     with refused(api, "InvalidParameter.IngressRules", "IngressRules.1.SourceCidrBlock", "10.1.0.0/16"):
         rule = {"action": "accept", "priority": 1, "protocol": "ALL", "source_cidr_block": "10.1.2.3/16"}
         api.create_traffic_mirror_filter(ingress_rules=[rule])
-    with refused(api, "InvalidParameter.RegionId", "RegionId"):
+    with refused(api, "region_not_found", "RegionId"):
         api.list_traffic_mirror_filters(region_id="elsewhere")
 
 
@@ -41,10 +41,11 @@ def objects(api, filter, session, sources, target, foreign):
     with refused(api, "filter_not_found", "tmf-unknown"):
         api.create_traffic_mirror_session(**wanted_session("tmf-unknown", sources[1:], target, priority=9))
     taken = session_of(api, session).priority
-    with refused(api, "session_priority_in_use", "Priority", str(taken)):
+    with refused(api, "priority_in_use", "Priority", str(taken)):
         api.create_traffic_mirror_session(**wanted_session(filter, sources[1:], target, priority=taken))
-    with refused(api, "source_is_target", target):
-        api.create_traffic_mirror_session(**wanted_session(filter, [target], sources[0], priority=9))
+    for source, destination, both in [(target, target, target), (sources[1], sources[0], sources[0])]:
+        with refused(api, "source_is_target", both):
+            api.create_traffic_mirror_session(**wanted_session(filter, [source], destination, priority=9))
     with refused(api, "foreign_eni", foreign):
         api.create_traffic_mirror_session(**wanted_session(filter, [foreign], target, priority=9))
     with refused(api, "foreign_eni", foreign):

@@ -91,7 +91,7 @@ def pages_and_list_filters(api, filter, first, sources, target):
 
     everything = sorted([first, two, three])
     seen, token, pages = [], None, 0
-    while pages == 0 or token:
+    while pages == 0 or (token and pages < 10):
         page = api.list_traffic_mirror_sessions(max_results=2, **({"next_token": token} if token else {}))
         equal(page.total_count, "3")
         seen += [s.traffic_mirror_session_id for s in page.traffic_mirror_sessions]
@@ -127,8 +127,9 @@ def tags(api, filter, session):
         before = of(**resource)
         api.tag_resources(**resource, tag=both)
         equal(of(**resource), sorted(before + [(id, "cost", "7"), (id, "owner", "ops")]))
-        (one,) = api.list_tag_resources(**resource, tag=both[:1]).tag_resources.tag_resource
-        equal(one.resource_type.upper(), kind.upper())
+        tagged = api.list_tag_resources(resource_type=kind, tag=both[:1]).tag_resources.tag_resource
+        equal({(t.resource_id, t.resource_type.upper()) for t in tagged}, {(id, kind.upper())})
+        equal(of(resource_type=kind, tag=[{"key": "owner", "value": "nobody"}]), [])
         api.un_tag_resources(**resource, tag_key=["cost"])
         equal(of(**resource), sorted(before + [(id, "owner", "ops")]))
         page = api.list_tag_resources(**resource, max_results=1)
@@ -148,7 +149,7 @@ def resource_groups(api, filter, session):
 
 def end(api, filter, sessions):
     """A filter in use stays; sessions first, then the filter, and nothing is left."""
-    with refused(api, "filter_in_use", sessions[0]):
+    with refused(api, "filter_in_use", filter, str(len(sessions))):
         api.delete_traffic_mirror_filter(traffic_mirror_filter_id=filter)
     dry_run(api, "delete_traffic_mirror_session", traffic_mirror_session_id=sessions[0])
     for id in sessions:

@@ -74,13 +74,20 @@ impl Connections {
         let mut table = self.table.lock();
         if table.seats.len() >= self.limit {
             let (_, slowest) = table.waiting.pop_first()?;
-            let place = table.seats.remove(&slowest);
-            place.inspect(|place| place.evicted.notify_one());
+            table.seats.remove(&slowest).inspect(|place| place.evicted.notify_one());
         }
         let (id, evicted) = (table.next_turn(), Arc::new(Notify::new()));
         table.seats.insert(id, Place { waits_since: Some(id), evicted: evicted.clone() });
         table.waiting.insert(id, id);
         Some(Arc::new(Seat { connections: self.clone(), id, evicted }))
+    }
+
+    /// Takes the seats of all who wait.
+    pub(super) fn evict_waiting(&self) {
+        let mut table = self.table.lock();
+        for id in std::mem::take(&mut table.waiting).into_values() {
+            table.seats.remove(&id).inspect(|place| place.evicted.notify_one());
+        }
     }
 }
 
@@ -139,6 +146,8 @@ mod tests {
         drop(busy.1);
         let c = connections.enter().unwrap();
         assert!(gone(&b));
+        connections.evict_waiting();
+        assert!(gone(&c));
         drop((busy.0, a, b, c));
         let table = connections.table.lock();
         assert!(table.seats.is_empty() && table.waiting.is_empty());

@@ -12,15 +12,21 @@ use crate::control::config::{ApiConfig, Config};
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// The address, taken but not open.
+/// The address, taken, and later open.
 pub struct ApiListener {
-    socket: TcpSocket,
+    socket: Socket,
     address: SocketAddr,
     /// The second in which the address was taken: nobody else has had it since.
     pub(super) start: i64,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) region: String,
     pub(super) api: ApiConfig,
+}
+
+enum Socket {
+    Taken(TcpSocket),
+    Open(TcpListener),
+    Failed,
 }
 
 /// Takes the address of `api.listen` and reads the certificate, so that what is wrong with them shows at the start.
@@ -42,6 +48,7 @@ pub async fn bind(config: &Config) -> Result<ApiListener, String> {
     socket.bind(address).map_err(failed)?;
     let address = socket.local_addr().map_err(failed)?;
     let start = i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX);
+    let socket = Socket::Taken(socket);
     Ok(ApiListener { socket, address, start, tls, region: config.region.id.clone(), api: config.api.clone() })
 }
 
@@ -52,23 +59,33 @@ impl ApiListener {
         self.address
     }
 
-    /// Opens it in a second that began after the address was taken, so within one: requests stamped until then, which a
-    /// former process may have done, are refused, and no client that gets through has to stamp so early.
-    pub(super) async fn open(socket: TcpSocket, start: i64) -> std::io::Result<TcpListener> {
-        let next = Duration::from_secs(start.unsigned_abs() + 1);
+    /// Opens it, in a second that began after the address was taken, so within one: requests stamped until then, which a
+    /// former process may have done, are refused, and no client that gets through has to stamp so early. Once it is open
+    /// nothing happens.
+    ///
+    /// # Errors
+    /// One plain sentence.
+    pub async fn open(&mut self) -> Result<(), String> {
+        let next = Duration::from_secs(self.start.unsigned_abs() + 1);
         // A clock that is set back meanwhile shall not keep us waiting.
         for _ in 0..4 {
             let left = next.saturating_sub(since_1970());
-            if left.is_zero() {
+            if left.is_zero() || matches!(self.socket, Socket::Open(_)) {
                 break;
             }
             tokio::time::sleep(left.min(Duration::from_secs(1))).await;
         }
-        socket.listen(BACKLOG)
+        let failed = |e: std::io::Error| format!("api.listen = {}: {e}", self.address);
+        self.socket = match std::mem::replace(&mut self.socket, Socket::Failed) {
+            Socket::Taken(socket) => Socket::Open(socket.listen(BACKLOG).map_err(failed)?),
+            other => other,
+        };
+        Ok(())
     }
 
-    pub(super) fn into_socket(self) -> TcpSocket {
-        self.socket
+    /// What accepts connections, once it is open.
+    pub(super) fn into_open(self) -> Option<TcpListener> {
+        if let Socket::Open(listener) = self.socket { Some(listener) } else { None }
     }
 }
 

@@ -48,7 +48,7 @@ impl ApiMetrics {
     /// Counts an answer: `OK`, or the error's code.
     pub(super) fn count(&self, action: Option<Action>, code: &str, took: Duration) {
         let action = action.map_or("unknown", Action::name);
-        self.requests.with_label_values(&[action, &self.label(code)]).inc();
+        self.requests.with_label_values(&[action, self.label(code)]).inc();
         self.duration.with_label_values(&[action]).observe(took.as_secs_f64());
     }
 

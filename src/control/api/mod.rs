@@ -10,6 +10,8 @@ mod gate;
 #[cfg(test)]
 mod gate_tests;
 mod listener;
+#[cfg(test)]
+mod listener_tests;
 mod lists;
 mod metrics;
 mod nonces;
@@ -18,6 +20,8 @@ mod params;
 mod params_tests;
 mod request;
 mod server;
+#[cfg(test)]
+mod server_tests;
 mod signature;
 #[cfg(test)]
 mod signature_tests;

@@ -55,7 +55,7 @@ impl Default for Patience {
 
 /// Serves until `stop` says true; then requests under way are answered, for at most five seconds.
 pub async fn serve(
-    listener: ApiListener,
+    mut listener: ApiListener,
     actions: Arc<dyn Actions>,
     metrics: Arc<ApiMetrics>,
     mut stop: watch::Receiver<bool>,
@@ -71,16 +71,16 @@ pub async fn serve(
         clock: Box::new(SystemClock(Instant::now())),
     };
     let connections = usize::try_from(listener.api.connections).unwrap_or(usize::MAX);
-    let listener = tokio::select! {
-        listener = ApiListener::open(listener.into_socket(), start) => listener,
+    let opened = tokio::select! {
+        opened = listener.open() => opened,
         _ = stop.wait_for(|stopped| *stopped) => return,
     };
-    match listener {
-        Ok(listener) => {
+    match (opened, listener.into_open()) {
+        (Ok(()), Some(listener)) => {
             info!(%address, tls = tls.is_some(), "tenant API");
             accept(listener, tls, Arc::new(Server::new(gate, Patience::default())), connections, stop).await;
         }
-        Err(e) => error!("api.listen = {address}: {e}; there is no tenant API"),
+        (opened, _) => error!("{}: there is no tenant API", opened.err().unwrap_or_default()),
     }
 }
 
@@ -124,6 +124,7 @@ pub(super) async fn accept(
         }
     }
     drop(listener);
+    connections.evict_waiting();
     let _ = timeout(server.patience.end, async { while tasks.join_next().await.is_some() {} }).await;
 }
 
@@ -162,7 +163,10 @@ where
         () = seat.evicted() => return,
         () = stopped => serving.as_mut().graceful_shutdown(),
     }
-    let _ = serving.await;
+    tokio::select! {
+        _ = serving => {}
+        () = seat.evicted() => {}
+    }
 }
 
 async fn respond(

@@ -9,7 +9,7 @@ mod read;
 mod records;
 mod redacted;
 #[cfg(test)]
-mod tests;
+pub(in crate::control) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

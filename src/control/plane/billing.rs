@@ -1,9 +1,8 @@
-//! Intervals of activity, and backups, which hold them too.
+//! Intervals of activity, as a bill needs them.
 
 use serde_json::{Value, json};
 
 use super::activity::Interval;
-use crate::control::store::snapshot::encode;
 use crate::control::store::{Kind, Record, Store, StoreError};
 
 /// Records that are read at a time.
@@ -57,21 +56,4 @@ pub(super) fn between(
     found.extend(open.into_iter().filter(|interval| interval.since < to));
     found.sort_by(|a, b| (a.since, &a.session, &a.source).cmp(&(b.since, &b.session, &b.source)));
     Ok(json!({ "account": account, "intervals": found }))
-}
-
-/// All intervals.
-pub(super) fn all(store: &dyn Store) -> Result<Vec<Record>, StoreError> {
-    let mut records = Vec::new();
-    walk(store, Kind::Interval, "", |record| {
-        records.push(record);
-        true
-    })?;
-    Ok(records)
-}
-
-/// The whole store as a file.
-pub(super) fn backup(store: &dyn Store) -> Result<Vec<u8>, StoreError> {
-    // Intervals first: one that is closed meanwhile is in what is loaded after as an open one, rather than nowhere.
-    let intervals = all(store)?;
-    Ok(encode(&store.load()?, &intervals))
 }

@@ -28,6 +28,9 @@ const COURTESY: Duration = Duration::from_millis(500);
 /// Milliseconds since 1970.
 pub type Clock = Box<dyn Fn() -> i64 + Send + Sync>;
 
+/// Is told of each commit.
+pub type Committed = Box<dyn Fn(&Arc<dyn Store>) + Send + Sync>;
+
 /// The time of the machine.
 #[must_use]
 pub fn wall_clock() -> Clock {
@@ -47,7 +50,7 @@ pub struct Control {
     pub(super) moved: Condvar,
     pub(super) revision: watch::Sender<u64>,
     /// Told of each commit, for the snapshot beside the store.
-    pub(super) committed: Box<dyn Fn(&Arc<dyn Store>) + Send + Sync>,
+    pub(super) committed: Committed,
 }
 
 pub(super) struct State {
@@ -63,6 +66,8 @@ pub(super) struct State {
     pub(super) trouble: Option<String>,
     pub(super) stopped: bool,
     pub(super) history: History,
+    /// When a store that failed was tried last.
+    pub(super) tried: Option<Instant>,
 }
 
 /// What a control plane is made of.
@@ -82,7 +87,7 @@ pub struct Parts {
     /// The store, or why there is none.
     pub store: Result<Arc<dyn Store>, String>,
     /// Told of each commit.
-    pub committed: Box<dyn Fn(&Arc<dyn Store>) + Send + Sync>,
+    pub committed: Committed,
 }
 
 impl Control {
@@ -100,6 +105,7 @@ impl Control {
             next: None,
             trouble: None,
             stopped: false,
+            tried: None,
         };
         let state = Mutex::new(state);
         Control { config, regions, accounts, switch, clock, state, moved: Condvar::new(), revision, committed }
@@ -123,6 +129,7 @@ impl Control {
     fn write(&self, call: &Call) -> Result<Value, ApiError> {
         let now = (self.clock)();
         let mut state = self.lock();
+        self.reopen(&mut state);
         let token = match state.desired.tokens.look(call, now / 1000)? {
             Seen::Again(answer) => return Ok(answer),
             Seen::New(token) => token,
@@ -244,6 +251,7 @@ impl Control {
         let why = error.to_string();
         tracing::error!("the store cannot be written, changes are refused from now on: {why}");
         state.store = Err(why.clone());
+        state.tried = Some(Instant::now());
         read_only(&why)
     }
 }

@@ -64,6 +64,6 @@ mod tests {
         let last = history.after(now - 1, now);
         assert_eq!((last.compacted, last.changes.len()), (false, 2));
         let all = history.after(history.since, now);
-        assert!(!all.compacted && all.changes.len() <= MOST && all.changes.len() % 2 == 0);
+        assert!(!all.compacted && all.changes.len() <= MOST && all.changes.len().is_multiple_of(2));
     }
 }

@@ -5,7 +5,10 @@
 
 mod actions;
 pub mod activity;
+mod answers;
 mod billing;
+#[cfg(test)]
+mod code_table;
 pub mod codes;
 pub mod control;
 pub mod desired;
@@ -19,6 +22,7 @@ mod metrics;
 mod platform;
 pub mod publisher;
 mod records;
+mod reopen;
 mod restore;
 pub mod rule;
 mod seed;

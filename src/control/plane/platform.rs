@@ -90,7 +90,7 @@ impl Platform for Control {
 
     fn backup(&self) -> Result<Vec<u8>, String> {
         let store = self.lock().store.clone()?;
-        billing::backup(&*store).map_err(|e| e.to_string())
+        crate::control::store::restore::backup(&*store).map_err(|e| e.to_string())
     }
 
     fn restore(&self, backup: &[u8]) -> Result<u64, Refused> {

@@ -3,65 +3,60 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::billing;
 use super::control::{Control, State};
 use super::desired::Desired;
 use super::history::History;
 use super::start::desired_of;
 use super::status::Pending;
 use crate::control::platform::Refused;
-use crate::control::store::opened::replace_broken;
 use crate::control::store::snapshot::decode;
-use crate::control::store::{Contents, Kind, Record, RedbStore, Store, StoreError, Write};
+use crate::control::store::{self, Contents, Kind, Record, RedbStore, Store, StoreError, Write};
+use crate::control::switch::Candidate;
 
 impl Control {
     /// Validates and compiles a backup, writes it in the place of all that the store holds, and publishes it.
     pub(super) fn put_back(&self, backup: &[u8]) -> Result<u64, Refused> {
-        let (mut contents, intervals) =
-            decode(backup, "the backup").map_err(|e| Refused::Invalid(vec![e.to_string()]))?;
-        let read = |contents: &Contents| {
-            desired_of(contents, &self.config, &self.regions, &self.accounts).map_err(Refused::Invalid)
-        };
-        let mut desired = read(&contents)?;
+        let (contents, intervals) = decode(backup, "the backup").map_err(|e| Refused::Invalid(vec![e.to_string()]))?;
+        let desired = desired_of(&contents, &self.config, &self.regions, &self.accounts);
+        let mut desired = desired.map_err(Refused::Invalid)?;
         let mut state = self.lock();
         let candidate = self.switch.prepare(desired.model()).map_err(Refused::Invalid)?;
         let broken = |e: StoreError| Refused::ReadOnly(e.to_string());
-        let store = self.store_to_write(&state).map_err(broken)?;
-        let now = store.load().map_err(broken)?;
-        let old_intervals = billing::all(&*store).map_err(broken)?;
-        let writes =
-            replacing(&now.records, &contents.records).chain(replacing(&old_intervals, &intervals)).collect::<Vec<_>>();
-        contents.revision = store.commit(now.revision, &writes).map_err(broken)?;
-        desired.revision = contents.revision;
-        (self.committed)(&store);
-        self.replace(&mut state, desired, store);
-        state.next = Some((contents.revision, candidate));
-        self.moved.notify_all();
-        self.revision.send_replace(contents.revision);
-        let revision = contents.revision;
+        let (store, revision) = match &state.store {
+            Ok(store) => (store.clone(), overwrite(&**store, &contents, &intervals).map_err(broken)?),
+            // A new store in the place of the one that cannot be opened, which is kept aside.
+            Err(_) => {
+                let path = &self.config.store.path;
+                let restored = store::restore::restore(path, backup, "the backup").map_err(broken)?;
+                let store: Arc<dyn Store> = Arc::new(RedbStore::open(path).map_err(broken)?);
+                (store, restored.revision)
+            }
+        };
+        desired.revision = revision;
+        self.replace(&mut state, desired, store, candidate);
         self.wait_applied(&mut state, revision);
         Ok(revision)
     }
 
-    fn replace(&self, state: &mut State, desired: Desired, store: Arc<dyn Store>) {
-        state.history = History::new(desired.revision);
+    /// Another store, or other contents of it, which are published.
+    pub(super) fn replace(&self, state: &mut State, desired: Desired, store: Arc<dyn Store>, candidate: Candidate) {
+        let revision = desired.revision;
+        (self.committed)(&store);
+        state.history = History::new(revision);
         state.desired = desired;
         state.pending = Pending::default();
         state.store = Ok(store);
+        state.next = Some((revision, candidate));
+        self.moved.notify_all();
+        self.revision.send_replace(revision);
     }
+}
 
-    /// The store, or an empty one in the place of one that cannot be opened, which is kept aside.
-    fn store_to_write(&self, state: &State) -> Result<Arc<dyn Store>, StoreError> {
-        if let Ok(store) = &state.store {
-            return Ok(store.clone());
-        }
-        let path = &self.config.store.path;
-        if let Ok(store) = RedbStore::open(path) {
-            return Ok(Arc::new(store));
-        }
-        replace_broken(path)?;
-        Ok(Arc::new(RedbStore::open(path)?))
-    }
+/// Puts other contents in the place of all that a store holds, in one commit.
+fn overwrite(store: &dyn Store, contents: &Contents, intervals: &[Record]) -> Result<u64, StoreError> {
+    let (now, old_intervals) = store.dump()?;
+    let writes = replacing(&now.records, &contents.records).chain(replacing(&old_intervals, intervals));
+    store.commit(now.revision, &writes.collect::<Vec<_>>())
 }
 
 /// Removes what is old and puts what is new.

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::control::accounts_file::merge;
 use crate::control::api::Credential;
 use crate::control::config::{Config, Quotas};
 use crate::control::document::Document;
 use crate::control::model::{Account, Model};
-use crate::control::raw::Problem;
+use crate::control::raw::{Problem, Sink};
 use crate::control::regions::Regions;
 
 /// An inventory that was validated.
@@ -68,15 +69,19 @@ impl World {
         more: &[Account],
     ) -> Result<Self, Vec<Problem>> {
         let model = document.read(config, regions)?;
+        let all = merge(&model.accounts, more).map_err(|twice| {
+            let sink = Sink::new("api.accounts");
+            twice.into_iter().for_each(|what| sink.report("", None, what));
+            sink.into_problems()
+        })?;
         let local = model.enis.iter().enumerate().map(|(n, eni)| (eni.id.clone(), Place::Local(n)));
         let remote = model.remote.iter().enumerate().map(|(n, eni)| (eni.id.clone(), Place::Remote(n)));
         let enis = local.chain(remote).collect();
-        let all = || more.iter().chain(&model.accounts);
-        let accounts = all().map(|account| (account.id.clone(), account.clone())).collect();
-        let keys = all().flat_map(|account| {
+        let keys = all.iter().flat_map(|account| {
             account.keys.iter().enumerate().map(|(n, key)| (key.id.clone(), (account.id.clone(), n)))
         });
         let keys = keys.collect();
+        let accounts = all.into_iter().map(|account| (account.id.clone(), account)).collect();
         Ok(World { document, enis, accounts, keys, model })
     }
 

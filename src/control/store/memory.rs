@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 use super::{Contents, Kind, Record, Store, StoreError, Write};
 
 /// A store in memory, for tests.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct MemoryStore(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     revision: u64,
     records: BTreeMap<(Kind, String), Vec<u8>>,

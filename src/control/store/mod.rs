@@ -25,6 +25,7 @@ pub mod snapshot;
 mod snapshot_tests;
 pub mod snapshot_writer;
 
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -102,7 +103,7 @@ impl Kind {
 }
 
 /// A record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// What it is.
     pub kind: Kind,
@@ -113,7 +114,7 @@ pub struct Record {
 }
 
 /// One part of a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Write {
     /// The kind of the record.
     pub kind: Kind,
@@ -121,6 +122,22 @@ pub struct Write {
     pub key: String,
     /// What it becomes; `None` removes it.
     pub value: Option<Vec<u8>>,
+}
+
+/// Values may hold secrets: only their length is shown.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} ({} bytes)", self.kind.name(), self.key, self.value.len())
+    }
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{}/{} = {} bytes", self.kind.name(), self.key, value.len()),
+            None => write!(f, "{}/{} removed", self.kind.name(), self.key),
+        }
+    }
 }
 
 /// All that a store holds, but for [`Kind::Interval`].

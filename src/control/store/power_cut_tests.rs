@@ -103,7 +103,25 @@ fn no_answered_commit_is_lost() {
     }
 }
 
-/// The test above can fail.
+#[test]
+fn after_a_failure_the_store_is_not_used_until_it_is_opened_anew() {
+    let disk = Disk::default();
+    let store = RedbStore::on(disk.clone(), "disk").unwrap();
+    disk.cut_after(2);
+    let write = super::redb_tests::put(Kind::Account, "1", "secret");
+    assert!(!format!("{write:?}").contains("secret") && !format!("{write:?}").contains("115"));
+    let failure = store.commit(0, std::slice::from_ref(&write)).unwrap_err();
+    assert!(failure.to_string().starts_with("disk failed and is not used any more"), "{failure}");
+    disk.power_cycle(&mut Random::new(1));
+    assert_eq!(store.commit(0, &[]), Err(failure.clone()));
+    assert_eq!(store.load(), Err(failure.clone()));
+    assert_eq!(store.scan(Kind::Account, "", 1), Err(failure));
+    drop(store);
+    let store = RedbStore::on(disk, "disk").unwrap();
+    assert_eq!(store.commit(store.load().unwrap().revision, &[write]).map(drop), Ok(()));
+}
+
+/// The test of power cuts can fail.
 #[test]
 fn a_disk_that_lies_about_syncs_loses_commits() {
     let lost: Vec<String> = (0..40).filter_map(|seed| outcome(seed, &Disk::that_lies()).err()).collect();

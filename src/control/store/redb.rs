@@ -42,8 +42,14 @@ impl RedbStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let name = path.display().to_string();
         let file = |e: std::io::Error| StoreError::Broken(format!("{name} cannot be opened: {e}"));
-        if !path.try_exists().map_err(file)? {
-            Self::create(path)?;
+        match std::fs::metadata(path) {
+            // A new store gets its name when it is whole, so this one lost what was in it.
+            Ok(metadata) if metadata.len() == 0 => {
+                return Err(StoreError::Broken(format!("{name} is empty: no store ever is")));
+            }
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::create(path)?,
+            Err(e) => return Err(file(e)),
         }
         // What a newer vswitch wrote stays as it is, so opening, which writes, is tried without writing first.
         drop(Self::on(Overlay::new(backend(path).map_err(file)?).map_err(file)?, &name)?);
@@ -107,7 +113,9 @@ impl RedbStore {
             .set_check_integrity_on_open(true)
             .create_with_backend(backend)
             .map_err(|e| match e {
-                DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: name.to_owned() },
+                DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+                    StoreError::InUse { path: name.to_owned() }
+                }
                 e => StoreError::Broken(format!("{name} is not a sound store: {e}")),
             })?;
         let store = RedbStore { database, name: name.to_owned(), broken: OnceLock::new() };

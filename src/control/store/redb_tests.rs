@@ -147,7 +147,7 @@ fn what_is_no_store_is_refused_and_left() {
     transaction.commit().unwrap();
     drop(database);
     let another = std::fs::read(&path).unwrap();
-    for content in [another, b"short".to_vec(), vec![0; 8192], b"# not a store\n".repeat(5000)] {
+    for content in [another, Vec::new(), b"short".to_vec(), vec![0; 8192], b"# not a store\n".repeat(5000)] {
         std::fs::write(&path, &content).unwrap();
         let Err(StoreError::Broken(reason)) = RedbStore::open(&path).map(drop) else { panic!("opened") };
         assert!(reason.starts_with(&path.display().to_string()), "{reason}");

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::Method;
+use hyper::header::DATE;
 use rustix::fs::{Access, access};
 use serde_json::Value;
 
@@ -81,6 +82,8 @@ pub(super) struct Facts {
     pub(super) door: Door,
     /// Who the daemon is, if it answers.
     pub(super) daemon: Option<Identity>,
+    /// Why the switch is not ready, if it answers and is not.
+    pub(super) ready: Option<Result<(), String>>,
     /// State of the daemon's store, and why.
     pub(super) store: Option<(String, String)>,
     pub(super) pages: Option<Pages>,
@@ -107,6 +110,7 @@ impl Facts {
             default: Config::default(),
             door: Door::Closed,
             daemon: None,
+            ready: None,
             store: None,
             pages: pages(root),
             cpus: cpus(root),
@@ -163,10 +167,14 @@ impl Facts {
             }
         };
         self.door = Door::Answers;
-        self.skew = version.date.as_deref().and_then(seconds_of).and_then(|daemon| Some(daemon - now()?));
+        self.skew = version.header(DATE).and_then(seconds_of).and_then(|daemon| Some(daemon - now()?));
         let of = |value: &Value, key: &str| value[key].as_str().unwrap_or("unknown").to_owned();
         let value = json(&version);
         self.daemon = Some(Identity { version: of(&value, "version"), commit: of(&value, "commit") });
+        self.ready = get("/readyz").ok().map(|reply| match reply.status.is_success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&reply.body).trim().to_owned()),
+        });
         self.store = get("/v1/status").ok().map(|reply| json(&reply)).and_then(|status| {
             let store = status.get("store")?;
             Some((of(store, "state"), store["reason"].as_str().unwrap_or_default().to_owned()))

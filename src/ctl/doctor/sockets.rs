@@ -11,7 +11,19 @@ const SOCKET_PATH: usize = 107;
 
 pub(super) fn sockets(config: &Config, facts: &Facts) -> Vec<Finding> {
     let folder = &config.ports.socket_dir;
-    vec![operations(&facts.socket, &facts.door, facts.place(&facts.socket)), guests(folder, facts.place(folder))]
+    let operations = operations(&facts.socket, &facts.door, facts.place(&facts.socket));
+    let ready = facts.ready.as_ref().map(ready);
+    std::iter::once(operations).chain(ready).chain([guests(folder, facts.place(folder))]).collect()
+}
+
+/// Does the switch serve?
+fn ready(ready: &Result<(), String>) -> Finding {
+    match ready {
+        Ok(()) => Finding::ok("ready", "the switch serves"),
+        Err(why) => {
+            Finding::warn("ready", format!("the switch does not serve: {why}"), "vswitchctl eni; journalctl -u vswitch")
+        }
+    }
 }
 
 /// Does the daemon answer, and to whom?
@@ -88,6 +100,13 @@ mod tests {
         assert_eq!(level(Door::Closed, place(Kind::File, 0o644)), Level::Fail);
         let long = format!("/{}", "x".repeat(SOCKET_PATH));
         assert_eq!(operations(Path::new(&long), &Door::Closed, place(Kind::Missing, 0)).level, Level::Fail);
+    }
+
+    #[test]
+    fn a_switch_that_answers_serves_or_not() {
+        assert_eq!(ready(&Ok(())).level, Level::Ok);
+        let not = ready(&Err("ring_stuck: a queue".to_owned()));
+        assert_eq!((not.level, not.says.ends_with("ring_stuck: a queue")), (Level::Warn, true));
     }
 
     #[test]

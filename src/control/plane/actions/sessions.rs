@@ -31,7 +31,7 @@ pub(super) fn create(asked: Asked<'_>) -> Result<Plan, ApiError> {
         enabled: params.boolean("Enabled")?.unwrap_or(false),
         priority: priority.unwrap_or_default(),
         packet_length: packet_length(params)?.unwrap_or(DEFAULT_PACKET_LENGTH),
-        vni: vni(params)?.map_or_else(|| ids::random() as u32 & 0x00ff_ffff, |vni| vni),
+        vni: vni(params)?.unwrap_or_else(|| ids::random() as u32 & 0x00ff_ffff),
         filter,
         sources: sources.into(),
         target,

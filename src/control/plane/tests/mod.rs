@@ -70,6 +70,8 @@ impl Kit {
         let mut config = Config::default();
         config.quotas.large_instance_types = vec!["ecs.large".to_owned()];
         config.store.host = "here".to_owned();
+        // Nobody may open it by mistake.
+        config.store.path = "/proc/none/store.redb".into();
         configure(&mut config);
         let store = Arc::new(MemoryStore::default());
         let document = Document::from_json("inventory", &inventory()).unwrap();
