@@ -45,7 +45,7 @@ pub struct Stream {
     seen: Vec<Seen>,
     /// The last number of each VNI, whose copies keep their order.
     last: HashMap<u32, u64>,
-    /// Copies that only A, and that only B, makes.
+    /// Copies of this run that only A, and that only B, makes.
     pub only: [u64; 2],
     /// What went wrong, how often, and an example.
     pub faults: BTreeMap<&'static str, (u64, String)>,
@@ -88,10 +88,12 @@ impl Stream {
         let mut rate = 1_024_000.0;
         loop {
             let run = self.run(rate, |began| began.elapsed() > Duration::from_millis(500));
-            if self.faults.is_empty() && run.sent as f64 >= 0.9 * rate * run.seconds {
+            let lost = self.faults.keys().any(|what| what.ends_with("lost"));
+            if !lost && run.sent as f64 >= 0.9 * rate * run.seconds {
                 return rate;
             }
-            self.faults.clear();
+            // Nothing else is excused by a high rate.
+            self.faults.retain(|what, _| !what.ends_with("lost"));
             rate /= 2.0;
             assert!(rate > 500.0, "no lossless rate");
         }
@@ -100,6 +102,7 @@ impl Stream {
     /// Sends at a rate until told to stop, and waits until all has arrived, or nothing more comes.
     pub fn run(&mut self, rate: f64, stop: impl Fn(Instant) -> bool) -> Run {
         let (began, first) = (Instant::now(), self.sent);
+        self.only = [0; 2];
         while !stop(began) {
             let due = first + (began.elapsed().as_secs_f64() * rate) as u64;
             let mut some = false;
@@ -197,7 +200,7 @@ impl Stream {
             self.tables.iter().zip(self.seen[n as usize].copied).any(|(table, copied)| due(table) && !copied)
         };
         let missing: Vec<u64> = (first..sent).filter(|n| lost(*n)).collect();
-        self.fault("copy lost", missing.len() as u64, || format!("{missing:?}"));
+        self.fault("copy lost", missing.len() as u64, || format!("{:?}", &missing[..missing.len().min(10)]));
         self.next = sent;
     }
 
