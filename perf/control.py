@@ -105,12 +105,23 @@ level = "warn"
                 connection = http.client.HTTPConnection(f"127.0.0.1:{self.metrics}", timeout=5)
                 connection.request("GET", "/readyz")
                 if connection.getresponse().status == 200:
-                    return time.monotonic() - began
+                    took = time.monotonic() - began
+                    self.wait_for_api()
+                    return took
             except OSError:
                 pass
             if self.process.poll() is not None:
                 sys.exit("error: the switch did not come up")
             time.sleep(0.005)
+
+    def wait_for_api(self):
+        """The tenant API opens when the second of the start is over."""
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.api)).close()
+                return
+            except OSError:
+                time.sleep(0.01)
 
     def rss(self):
         """Anonymous memory in bytes: what objects take, without programs and libraries."""
@@ -125,12 +136,12 @@ level = "warn"
         return Api(f"127.0.0.1:{self.api}", "local", "k", "s")
 
 
-def session(n, filters):
+def session(n, filter_id):
     source = n // PER_SOURCE
     local = source < LOCAL
     target = f"eni-{LOCAL - 1 - source // 20}" if local else f"lb-{source // PER_LB}"
     return {
-        "Priority": n + 1, "TrafficMirrorFilterId": filters[n // PER_FILTER], "TrafficMirrorSourceIds.1": f"eni-{source}",
+        "Priority": n + 1, "TrafficMirrorFilterId": filter_id, "TrafficMirrorSourceIds.1": f"eni-{source}",
         "TrafficMirrorTargetId": target, "TrafficMirrorTargetType": "NetworkInterface" if local else "SLB", "Enabled": "true",
         "TrafficMirrorSessionName": f"session {n}", "VirtualNetworkId": n,
     }
@@ -160,7 +171,7 @@ def create(switch, sessions):
                 at = next(work, None)
             if at is None:
                 return
-            parameters = session(wanted[at], filters) | {"TrafficMirrorFilterId": filters[at // PER_FILTER]}
+            parameters = session(wanted[at], filters[at // PER_FILTER])
             ids[at] = own("CreateTrafficMirrorSession", parameters)["TrafficMirrorSessionId"]
 
     began = time.monotonic()

@@ -41,9 +41,9 @@ pub struct Interval {
     pub until: Option<i64>,
 }
 
-/// All open intervals: by session, the active sources.
+/// All open intervals: by session, the active sources in the order of their ids. Most sessions have one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Activity(BTreeMap<Arc<str>, BTreeMap<Arc<str>, Active>>);
+pub struct Activity(BTreeMap<Arc<str>, Vec<(Arc<str>, Active)>>);
 
 /// What a change begins and ends in one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,14 +60,17 @@ struct Turn {
 
 impl Activity {
     /// An interval that was open when the store was read.
-    pub fn open(&mut self, session: &str, source: &str, active: Active) {
-        self.0.entry(session.into()).or_default().insert(source.into(), active);
+    pub fn open(&mut self, session: Arc<str>, source: Arc<str>, active: Active) {
+        let sources = self.0.entry(session).or_insert_with(|| Vec::with_capacity(1));
+        match sources.binary_search_by(|(other, _)| other.cmp(&source)) {
+            Ok(at) => sources[at].1 = active,
+            Err(at) => sources.insert(at, (source, active)),
+        }
     }
 
     /// Notes what begins and ends when the sources of a session that are active become these.
     pub fn compare(&self, id: &Arc<str>, session: Option<&MirrorSession>, active: &[Arc<str>], turns: &mut Turns) {
-        let none = BTreeMap::new();
-        let before = self.0.get(id).unwrap_or(&none);
+        let before = self.0.get(id).map_or(&[][..], Vec::as_slice);
         for (source, was) in before.iter().filter(|(source, _)| !active.contains(source)) {
             turns.0.push(Turn {
                 session: id.clone(),
@@ -77,7 +80,8 @@ impl Activity {
             });
         }
         let Some(session) = session else { return };
-        for source in active.iter().filter(|source| !before.contains_key(*source)) {
+        let is_new = |source: &&Arc<str>| before.iter().all(|(other, _)| other != *source);
+        for source in active.iter().filter(is_new) {
             let account = session.account.clone();
             turns.0.push(Turn { session: id.clone(), source: source.clone(), account, began: None });
         }
@@ -99,9 +103,9 @@ impl Activity {
     pub fn turn(&mut self, turns: Turns, now: i64) {
         for turn in turns.0 {
             if turn.began.is_none() {
-                self.open(&turn.session, &turn.source, Active { account_id: turn.account, since: now });
+                self.open(turn.session, turn.source, Active { account_id: turn.account, since: now });
             } else if let Some(sources) = self.0.get_mut(&turn.session) {
-                sources.remove(&turn.source);
+                sources.retain(|(source, _)| *source != turn.source);
                 if sources.is_empty() {
                     self.0.remove(&turn.session);
                 }
@@ -159,8 +163,10 @@ impl Turns {
     }
 }
 
-/// `account/end/session/source`: an account's intervals in the order of their ends.
+/// `account/end/session/source/begin`: an account's intervals in the order of their ends. The begin tells those apart that
+/// end in the same millisecond.
 fn interval_key(interval: &Interval) -> String {
     let end = interval.until.unwrap_or(i64::MAX);
-    format!("{}/{end:020}/{}/{}", interval.account_id, interval.session, interval.source)
+    let Interval { account_id, session, source, since, .. } = interval;
+    format!("{account_id}/{end:020}/{session}/{source}/{since:020}")
 }

@@ -44,7 +44,9 @@ pub(super) fn between(
             return false;
         }
         match serde_json::from_slice::<Interval>(&record.value) {
-            Ok(interval) if interval.since < to => found.push(interval),
+            Ok(interval) if interval.since < to && interval.until.is_none_or(|until| until > from) => {
+                found.push(interval)
+            }
             Ok(_) => {}
             Err(e) => broken = Some(StoreError::Broken(format!("the store's interval {}: {e}", record.key))),
         }
@@ -53,7 +55,11 @@ pub(super) fn between(
     if let Some(broken) = broken {
         return Err(broken);
     }
-    found.extend(open.into_iter().filter(|interval| interval.since < to));
+    // One that was open a moment ago may be among the closed ones by now.
+    let closed =
+        |o: &Interval| found.iter().any(|f| (&f.session, &f.source, f.since) == (&o.session, &o.source, o.since));
+    let open: Vec<Interval> = open.into_iter().filter(|o| o.since < to && !closed(o)).collect();
+    found.extend(open);
     found.sort_by(|a, b| (a.since, &a.session, &a.source).cmp(&(b.since, &b.session, &b.source)));
     Ok(json!({ "account": account, "intervals": found }))
 }

@@ -14,7 +14,7 @@ use super::desired::{Change, Desired};
 use super::history::History;
 use super::status::{Ghost, Pending, Status};
 use super::tokens::{Seen, Tokens};
-use crate::control::api::{Actions, ApiError, Call, Credential, Fields};
+use crate::control::api::{Action, Actions, ApiError, Call, Credential, Fields};
 use crate::control::config::Config;
 use crate::control::document::diff;
 use crate::control::model::Account;
@@ -134,9 +134,12 @@ impl Control {
             Seen::Again(answer) => return Ok(answer),
             Seen::New(token) => token,
         };
-        let dry_run = call.params.boolean("DryRun")?.unwrap_or(false);
+        // The cloud knows no dry run of this one.
+        let can_be_tried = call.action != Action::OpenTrafficMirrorService;
+        let dry_run = call.params.boolean("DryRun")?.unwrap_or(false) && can_be_tried;
         let Plan { mut changes, answer } = actions::plan(self.asked(&state, call, now))?;
         if dry_run {
+            state.store.as_ref().map_err(|why| read_only(why))?;
             self.candidate(&mut state, &changes)?;
             return Err(codes::DRY_RUN.error("The request passed all checks; nothing was changed, as DryRun is true."));
         }

@@ -13,9 +13,9 @@ pub struct Index {
     priorities: HashMap<Arc<str>, BTreeMap<u16, Arc<str>>>,
     /// Sessions that use a filter.
     by_filter: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
-    /// Sessions that have an ENI as source; few.
+    /// Sessions that have an ENI as source, by id; few.
     by_source: HashMap<Arc<str>, Vec<Arc<str>>>,
-    /// Sources of a target, each with the number of sessions that connect the two. A target without sources is here, too.
+    /// Sessions and sources of a target. A target without sources is here, too.
     by_target: HashMap<Target, TargetUse>,
     /// Filters by rule.
     by_rule: HashMap<Arc<str>, Arc<str>>,
@@ -26,7 +26,25 @@ pub struct Index {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct TargetUse {
     sessions: BTreeSet<Arc<str>>,
-    sources: BTreeMap<Arc<str>, u32>,
+    /// By account, each with the number of sessions that connect the two. Several accounts may name one load balancer.
+    sources: HashMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
+}
+
+impl TargetUse {
+    fn remove_sources(&mut self, session: &MirrorSession) {
+        let Some(sources) = self.sources.get_mut(&session.account) else { return };
+        for source in &session.sources {
+            if let Some(count) = sources.get_mut(source) {
+                *count -= 1;
+                if *count == 0 {
+                    sources.remove(source);
+                }
+            }
+        }
+        if sources.is_empty() {
+            self.sources.remove(&session.account);
+        }
+    }
 }
 
 impl Index {
@@ -50,12 +68,14 @@ impl Index {
         self.priorities.entry(session.account.clone()).or_default().insert(session.priority, id.clone());
         self.by_filter.entry(session.filter.clone()).or_default().insert(id.clone());
         for source in &session.sources {
-            self.by_source.entry(source.clone()).or_default().push(id.clone());
+            let sessions = self.by_source.entry(source.clone()).or_default();
+            sessions.insert(sessions.partition_point(|s| s < id), id.clone());
         }
         let used = self.by_target.entry(session.target.clone()).or_default();
         used.sessions.insert(id.clone());
         for source in &session.sources {
-            *used.sources.entry(source.clone()).or_default() += 1;
+            let sources = used.sources.entry(session.account.clone()).or_default();
+            *sources.entry(source.clone()).or_default() += 1;
         }
     }
 
@@ -83,14 +103,7 @@ impl Index {
         }
         if let Some(used) = self.by_target.get_mut(&session.target) {
             used.sessions.remove(id);
-            for source in &session.sources {
-                if let Some(count) = used.sources.get_mut(source) {
-                    *count -= 1;
-                    if *count == 0 {
-                        used.sources.remove(source);
-                    }
-                }
-            }
+            used.remove_sources(session);
             if used.sessions.is_empty() {
                 self.by_target.remove(&session.target);
             }
@@ -132,10 +145,10 @@ impl Index {
         self.by_target.get(target).into_iter().flat_map(|used| &used.sessions)
     }
 
-    /// Distinct sources of a target over all sessions, with the number of sessions that each has with it.
+    /// Distinct sources of a target over all sessions of an account, with the number of sessions that each has with it.
     #[must_use]
-    pub fn sources_of_target(&self, target: &Target) -> Option<&BTreeMap<Arc<str>, u32>> {
-        self.by_target.get(target).map(|used| &used.sources)
+    pub fn sources_of_target(&self, account: &str, target: &Target) -> Option<&BTreeMap<Arc<str>, u32>> {
+        self.by_target.get(target)?.sources.get(account)
     }
 
     /// The filter that has a rule.

@@ -37,7 +37,10 @@ impl Platform for Control {
             return Err(Refused::Conflict(conflicts.join("; ")));
         }
         let sessions = effects(&state.desired, &changes);
-        let parts = [Part::World(Arc::new(world))];
+        let mut parts = vec![Part::World(Arc::new(world))];
+        // An account of the same name that comes later begins anew.
+        let gone = changes.iter().filter(|c| c.kind == Kind::Account && c.op == Op::Removed);
+        parts.extend(gone.map(|c| Part::Service(c.id.as_str().into(), false)));
         if dry_run || changes.is_empty() {
             self.candidate(&mut state, &parts).map_err(refused)?;
             return Ok(Changed { revision, changes, sessions });
@@ -125,19 +128,24 @@ fn conflicts(desired: &Desired, world: &World, changes: &[DocumentChange]) -> Ve
                         .push(format!("account {id} has {filters} filters and {sessions} sessions: delete them first"));
                 }
             }
-            Kind::NetworkInterface if change.op == Op::Changed => {
-                let (Some(before), Some(after)) = (desired.world.eni(id), world.eni(id)) else { continue };
-                let Some(session) = parts_of(desired, id).next() else { continue };
-                let field = if before.owner != after.owner {
-                    "OwnerId"
-                } else if !before.managed && after.managed {
-                    "Managed"
-                } else {
-                    continue;
-                };
-                let (_, session) = session;
-                conflicts
-                    .push(format!("NetworkInterfaces[{id}].{field}: session {session} has the ENI: take it out first"));
+            // Also one that comes back: sessions keep its id.
+            Kind::NetworkInterface if change.op != Op::Removed => {
+                let (before, Some(after)) = (desired.world.eni(id), world.eni(id)) else { continue };
+                let other_owner = before.is_none_or(|before| before.owner != after.owner);
+                let managed = after.managed && before.is_none_or(|before| !before.managed);
+                for (_, session) in parts_of(desired, id) {
+                    let account = desired.sessions.get(session).map_or("", |s| &*s.account);
+                    let field = if other_owner && account != after.owner {
+                        "OwnerId"
+                    } else if managed {
+                        "Managed"
+                    } else {
+                        continue;
+                    };
+                    let text = "has the ENI: take it out first";
+                    conflicts.push(format!("NetworkInterfaces[{id}].{field}: session {session} {text}"));
+                    break;
+                }
             }
             _ => {}
         }

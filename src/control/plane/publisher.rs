@@ -59,14 +59,10 @@ impl Control {
         tracing::error!("revision {revision} is committed, but not applied, and will be tried again: {why}");
         let mut state = self.lock();
         state.trouble = Some(why);
-        let deadline = std::time::Instant::now() + AGAIN;
         while !state.stopped && state.next.is_none() {
-            if self.moved.wait_until(&mut state, deadline).timed_out() {
-                break;
+            if self.moved.wait_for(&mut state, AGAIN).timed_out() {
+                self.prepare_again(&mut state);
             }
-        }
-        if state.next.is_none() && !state.stopped {
-            self.prepare_again(&mut state);
         }
     }
 

@@ -1,11 +1,12 @@
 //! Between the desired state and the store's records.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::activity::Active;
 use super::desired::{Change, Desired};
 use super::session::MirrorSession;
 use super::world::World;
@@ -36,18 +37,22 @@ impl Desired {
     ///
     /// # Errors
     /// A record that cannot be read, in a plain sentence.
-    pub fn from_contents(contents: &Contents, world: Arc<World>) -> Result<Self, String> {
+    pub fn from_contents(contents: Contents, world: Arc<World>) -> Result<Self, String> {
         let mut desired = Desired::new(world);
         let mut names = Names::default();
-        for record in &contents.records {
-            desired.take(record, &mut names)?;
+        // One by one, so that a record's memory is free for the next object.
+        for record in contents.records {
+            desired.take(&record, &mut names)?;
+        }
+        if let Some(lost) = desired.sessions.values().find(|s| !desired.filters.contains_key(&s.filter)) {
+            return Err(format!("the store's session {} has filter {}, which is not there", lost.id, lost.filter));
         }
         desired.revision = contents.revision;
         Ok(desired)
     }
 
     fn take(&mut self, record: &Record, names: &mut Names) -> Result<(), String> {
-        let key: Arc<str> = record.key.as_str().into();
+        let key = names.one(&record.key);
         let change = match record.kind {
             Kind::Filter => Change::Filter(key, Some(read(record)?)),
             Kind::Session => Change::Session(key, Some(Arc::new(names.shared(read_one(record)?)))),
@@ -55,7 +60,9 @@ impl Desired {
             Kind::Token => Change::Token(key, Some(read(record)?)),
             Kind::Active => {
                 let (session, source) = record.key.split_once('/').unwrap_or((&record.key, ""));
-                self.activity.open(session, source, read_one(record)?);
+                let mut active: Active = read_one(record)?;
+                active.account_id = names.one(&active.account_id);
+                self.activity.open(names.one(session), names.one(source), active);
                 return Ok(());
             }
             // The inventory's, and what is never loaded.
@@ -81,16 +88,22 @@ fn read_one<T: DeserializeOwned>(record: &Record) -> Result<T, String> {
         .map_err(|e| format!("the store's {} {} cannot be read: {e}", record.kind.name(), record.key))
 }
 
-/// One copy of each name that sessions share.
+/// One copy of each name that objects share.
 #[derive(Default)]
-struct Names(HashMap<Arc<str>, Arc<str>>);
+struct Names(HashSet<Arc<str>>);
 
 impl Names {
-    fn one(&mut self, name: &Arc<str>) -> Arc<str> {
-        self.0.entry(name.clone()).or_insert_with(|| name.clone()).clone()
+    fn one(&mut self, name: &str) -> Arc<str> {
+        if let Some(name) = self.0.get(name) {
+            return name.clone();
+        }
+        let name: Arc<str> = name.into();
+        self.0.insert(name.clone());
+        name
     }
 
     fn shared(&mut self, mut session: MirrorSession) -> MirrorSession {
+        session.id = self.one(&session.id);
         session.account = self.one(&session.account);
         session.filter = self.one(&session.filter);
         session.labels.resource_group = self.one(&session.labels.resource_group);

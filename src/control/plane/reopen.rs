@@ -33,7 +33,7 @@ impl Control {
             state.store = Ok(store);
             return Ok(());
         }
-        let desired = desired_of(&contents, &self.config, &self.regions, &self.accounts).map_err(|e| e.join("; "))?;
+        let desired = desired_of(contents, &self.config, &self.regions, &self.accounts).map_err(|e| e.join("; "))?;
         let candidate = self.switch.prepare(desired.model()).map_err(|e| e.join("; "))?;
         self.replace(state, desired, store, candidate);
         Ok(())

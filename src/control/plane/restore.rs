@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::control::{Control, State};
 use super::desired::Desired;
 use super::history::History;
-use super::start::desired_of;
+use super::start::{desired_of, settle_activity};
 use super::status::Pending;
 use crate::control::platform::Refused;
 use crate::control::store::snapshot::decode;
@@ -17,7 +17,7 @@ impl Control {
     /// Validates and compiles a backup, writes it in the place of all that the store holds, and publishes it.
     pub(super) fn put_back(&self, backup: &[u8]) -> Result<u64, Refused> {
         let (contents, intervals) = decode(backup, "the backup").map_err(|e| Refused::Invalid(vec![e.to_string()]))?;
-        let desired = desired_of(&contents, &self.config, &self.regions, &self.accounts);
+        let desired = desired_of(contents.clone(), &self.config, &self.regions, &self.accounts);
         let mut desired = desired.map_err(Refused::Invalid)?;
         let mut state = self.lock();
         let candidate = self.switch.prepare(desired.model()).map_err(Refused::Invalid)?;
@@ -33,6 +33,10 @@ impl Control {
             }
         };
         desired.revision = revision;
+        // Accounts of the configuration's file may be locked, or not any more, since the backup.
+        let settled = settle_activity(&mut desired, Some(&*store), (self.clock)());
+        settled.map_err(|why| Refused::ReadOnly(why.join("; ")))?;
+        let revision = desired.revision;
         self.replace(&mut state, desired, store, candidate);
         self.wait_applied(&mut state, revision);
         Ok(revision)

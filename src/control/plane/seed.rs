@@ -30,6 +30,12 @@ impl Seed {
     pub(super) fn read(config: &Config, now: i64) -> Result<Self, Vec<String>> {
         let (inventory, mirror) = (&config.files.inventory, &config.files.mirror);
         if !inventory.exists() {
+            if mirror.exists() {
+                let (inventory, mirror) = (inventory.display(), mirror.display());
+                return Err(vec![format!(
+                    "{inventory} is missing, but {mirror} is there: the first start takes both over, or neither"
+                )]);
+            }
             return Ok(Seed { document: bare(config)?, ..Seed::default() });
         }
         let text = text(inventory)?;
@@ -73,7 +79,7 @@ impl Seeds<'_> {
         eni.map_or("", |eni| &self.model.enis[eni].owner).into()
     }
 
-    /// By filter index. A filter that no session uses is nobody's.
+    /// By filter index, of those that sessions use.
     fn accounts_of_filters(&self) -> Result<HashMap<usize, Arc<str>>, Vec<String>> {
         let mut accounts: HashMap<usize, Arc<str>> = HashMap::new();
         for session in &self.model.sessions {
@@ -89,10 +95,18 @@ impl Seeds<'_> {
         Ok(accounts)
     }
 
+    /// Who a filter without sessions belongs to: the one account that there is, or nobody.
+    fn only_account(&self) -> Arc<str> {
+        match self.model.accounts.as_slice() {
+            [only] => only.id.clone(),
+            _ => "".into(),
+        }
+    }
+
     fn filters(&self, accounts: &HashMap<usize, Arc<str>>) -> Vec<MirrorFilter> {
         let filters = self.model.filters.iter().enumerate().map(|(n, filter)| MirrorFilter {
             id: filter.id.clone(),
-            account: accounts.get(&n).cloned().unwrap_or_else(|| "".into()),
+            account: accounts.get(&n).cloned().unwrap_or_else(|| self.only_account()),
             labels: self.labels("TrafficMirrorFilter", &filter.id, &filter.name),
             ingress: filter.ingress.clone(),
             egress: filter.egress.clone(),

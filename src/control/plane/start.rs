@@ -51,11 +51,11 @@ pub fn start(config: &Config, switch: Arc<Switch>) -> Result<Running, Vec<String
         Opened::Live { store, contents } => {
             let store: Arc<dyn Store> = Arc::new(store);
             let contents = if contents.revision == 0 { seed(&*store, config, clock())? } else { contents };
-            (desired_of(&contents, config, &regions, &accounts)?, Ok(store))
+            (desired_of(contents, config, &regions, &accounts)?, Ok(store))
         }
         Opened::ReadOnly { contents, reason } => {
             tracing::error!("{reason}");
-            (desired_of(&contents, config, &regions, &accounts)?, Err(reason))
+            (desired_of(contents, config, &regions, &accounts)?, Err(reason))
         }
         Opened::Refused { reasons } => return Err(reasons),
     };
@@ -81,7 +81,7 @@ pub fn start(config: &Config, switch: Arc<Switch>) -> Result<Running, Vec<String
 
 /// The desired state of a store's contents.
 pub(super) fn desired_of(
-    contents: &Contents,
+    contents: Contents,
     config: &Config,
     regions: &Regions,
     accounts: &[Account],
@@ -95,7 +95,7 @@ pub(super) fn desired_of(
 }
 
 /// Notes what begins and ends because files, and not requests, changed what is active.
-fn settle_activity(desired: &mut Desired, store: Option<&dyn Store>, now: i64) -> Result<(), Vec<String>> {
+pub(super) fn settle_activity(desired: &mut Desired, store: Option<&dyn Store>, now: i64) -> Result<(), Vec<String>> {
     let mut turns = Turns::default();
     desired.all_turns(&mut turns);
     let Some(store) = store.filter(|_| !turns.is_empty()) else { return Ok(()) };

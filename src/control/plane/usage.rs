@@ -18,7 +18,8 @@ pub(super) fn of(desired: &Desired, account: &str, config: &Config) -> Value {
         eni.and_then(|e| e.instance_type).is_some_and(|kind| quotas.large_instance_types.iter().any(|l| l == kind))
     };
     let of_targets = |fits: &dyn Fn(&MirrorSession) -> bool| {
-        let sources = sessions().filter(|s| fits(s)).filter_map(|s| desired.index.sources_of_target(&s.target));
+        let sources =
+            sessions().filter(|s| fits(s)).filter_map(|s| desired.index.sources_of_target(account, &s.target));
         most(&mut sources.map(|sources| sources.len()))
     };
     let is = |kind: TargetType| move |s: &MirrorSession| s.target.0 == kind;

@@ -60,7 +60,7 @@ pub enum Kind {
     Token,
     /// A source that a session mirrors since some time, by `session/source`.
     Active,
-    /// A time that a source was active in a session, by `account/end/session/source`. These only grow: they are scanned,
+    /// A time that a source was active in a session, by `account/end/session/source/begin`. These only grow: they are scanned,
     /// never loaded.
     Interval,
 }

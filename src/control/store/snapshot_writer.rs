@@ -9,8 +9,10 @@ use parking_lot::{Condvar, Mutex};
 use super::snapshot::SnapshotFile;
 use super::{Contents, StoreError};
 
-/// Time between two writes of the file, so that a storm of commits costs little.
+/// Shortest time between two writes of the file.
 const PAUSE: Duration = Duration::from_secs(1);
+/// What was written in a time is left alone for so many times as long: a storm of commits into a large store costs little.
+const REST: u32 = 20;
 
 type Make = Box<dyn FnOnce() -> Result<Arc<Contents>, StoreError> + Send>;
 
@@ -98,6 +100,7 @@ impl Shared {
         let mut unwritten: Option<Arc<Contents>> = None;
         loop {
             let Some((make, submitted)) = self.wait(unwritten.is_some()) else { return };
+            let began = Instant::now();
             let contents = match make.map(|make| make()).transpose() {
                 Ok(contents) => contents.or(unwritten.take()),
                 // The store is broken: its last good contents stay in the file.
@@ -111,7 +114,7 @@ impl Shared {
             let failed = outcome.is_err();
             self.finish(outcome, submitted);
             unwritten = failed.then_some(contents);
-            self.pause();
+            self.pause(PAUSE.max(began.elapsed() * REST));
         }
     }
 
@@ -148,8 +151,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn pause(&self) {
-        let until = Instant::now() + PAUSE;
+    fn pause(&self, time: Duration) {
+        let until = Instant::now() + time;
         let mut state = self.state.lock();
         while !state.hurry && !state.stop && !self.changed.wait_until(&mut state, until).timed_out() {}
     }

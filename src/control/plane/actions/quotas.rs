@@ -136,7 +136,7 @@ pub(super) fn target<'a>(
             }
         }
     };
-    let now = asked.desired.index.sources_of_target(target);
+    let now = asked.desired.index.sources_of_target(asked.account(), target);
     let more = new.filter(|source| now.is_none_or(|now| !now.contains_key(*source))).count();
     let of = format!("distinct sources of target {}", target.1);
     Count { code, parameter: "TrafficMirrorTargetId", of, class, now: now.map_or(0, |n| n.len()), more, limit }.check()

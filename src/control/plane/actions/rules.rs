@@ -183,11 +183,11 @@ pub(super) fn delete(asked: Asked<'_>) -> Result<Plan, ApiError> {
     }
     let mut filter = MirrorFilter::clone(before);
     for id in ids {
-        asked.rule_is_free(id)?;
         let Some((side, _)) = filter.find(id) else {
             return Err(codes::RULE_NOT_FOUND
                 .error(format!("TrafficMirrorFilterRuleIds: filter {} has no rule {id}.", filter.id)));
         };
+        asked.rule_is_free(id)?;
         filter.rules_mut(side).retain(|r| *r.id != *id);
     }
     Ok(Plan::done(vec![Change::Filter(filter.id.clone(), Some(Arc::new(filter)))]))

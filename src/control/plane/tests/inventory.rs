@@ -24,13 +24,31 @@ pub(super) fn lock_account(kit: &Kit, id: &str, locked: bool) {
     edit_account(kit, id, |account| account["Status"] = json!(status));
 }
 
-fn remove_eni(kit: &Kit, id: &str, dry_run: bool) -> Result<crate::control::platform::Changed, Refused> {
+pub(super) fn remove_eni(kit: &Kit, id: &str, dry_run: bool) -> Result<crate::control::platform::Changed, Refused> {
     let mut change = |document: &crate::control::document::Document| {
         let mut document = document.clone();
         document.remove(ObjectKind::NetworkInterface, id);
         Ok(document)
     };
     kit.control.change(None, &mut change, dry_run)
+}
+
+/// Puts an ENI of the test's inventory back, edited.
+pub(super) fn give(
+    kit: &Kit,
+    id: &str,
+    edit: impl Fn(&mut Value),
+) -> Result<crate::control::platform::Changed, Refused> {
+    let all = super::inventory();
+    let enis = all["NetworkInterfaces"].as_array().unwrap();
+    let mut eni = enis.iter().find(|eni| eni["NetworkInterfaceId"] == id).unwrap().clone();
+    edit(&mut eni);
+    let mut change = |document: &crate::control::document::Document| {
+        let mut document = document.clone();
+        document.put(ObjectKind::NetworkInterface, id, eni.clone());
+        Ok(document)
+    };
+    kit.control.change(None, &mut change, false)
 }
 
 #[test]

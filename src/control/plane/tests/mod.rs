@@ -1,9 +1,23 @@
 //! The control plane over a store in memory, without workers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod activity;
 mod codes;
+mod concurrency;
+mod filters;
 mod inventory;
+mod lists;
+mod oracle;
+mod refusals;
+mod rules;
+mod seed;
+mod service;
+mod sessions;
+mod sources;
 mod statuses;
+mod stored;
+mod tags;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -22,7 +36,7 @@ use crate::control::store::{MemoryStore, Store};
 use crate::control::switch::Switch;
 
 /// A control plane of a test. `a` and `b` are accounts; `eni-0` to `eni-9` belong to `a`, `eni-far` too, on another host;
-/// `eni-b` belongs to `b`, `eni-managed` to `a`.
+/// `eni-b` and `eni-b2` belong to `b`, `eni-managed` to `a`.
 pub(super) struct Kit {
     pub(super) control: Arc<Control>,
     pub(super) switch: Arc<Switch>,
@@ -45,6 +59,7 @@ pub(super) fn inventory() -> Value {
         eni(21, "eni-b", "b"),
         eni(22, "eni-managed", "a"),
         eni(23, "eni-large", "a"),
+        eni(24, "eni-b2", "b"),
     ]);
     enis[10]["HostId"] = json!("elsewhere");
     enis[12]["Managed"] = json!(true);
@@ -67,6 +82,10 @@ impl Kit {
     }
 
     pub(super) fn with(configure: impl FnOnce(&mut Config), fabric: Box<dyn Fabric>) -> Self {
+        Kit::of(&inventory(), configure, fabric)
+    }
+
+    pub(super) fn of(inventory: &Value, configure: impl FnOnce(&mut Config), fabric: Box<dyn Fabric>) -> Self {
         let mut config = Config::default();
         config.quotas.large_instance_types = vec!["ecs.large".to_owned()];
         config.store.host = "here".to_owned();
@@ -74,7 +93,7 @@ impl Kit {
         config.store.path = "/proc/none/store.redb".into();
         configure(&mut config);
         let store = Arc::new(MemoryStore::default());
-        let document = Document::from_json("inventory", &inventory()).unwrap();
+        let document = Document::from_json("inventory", inventory).unwrap();
         store.commit(0, &document.writes(&diff(&Document::default(), &document))).unwrap();
         Kit::over(config, store, fabric)
     }
@@ -82,7 +101,7 @@ impl Kit {
     /// A control plane over what a store holds.
     pub(super) fn over(config: Config, store: Arc<MemoryStore>, fabric: Box<dyn Fabric>) -> Self {
         let regions = load_regions(&config).unwrap();
-        let desired = desired_of(&store.load().unwrap(), &config, &regions, &[]).unwrap();
+        let desired = desired_of(store.load().unwrap(), &config, &regions, &[]).unwrap();
         let switch = Arc::new(Switch::new(config.clone(), fabric));
         switch.apply(desired.model()).unwrap();
         let now = Arc::new(AtomicI64::new(1_700_000_000_000));
@@ -160,6 +179,23 @@ impl Kit {
     pub(super) fn listed_filter(&self, id: &str) -> Value {
         let answer = self.ok(Action::ListTrafficMirrorFilters, &[("TrafficMirrorFilterIds.1", id)]);
         answer["TrafficMirrorFilters"][0].clone()
+    }
+}
+
+/// What differs from a request that is done, the code that it is refused with, and words of the message.
+pub(super) type Bad<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+
+/// Each of these is refused, and nothing is stored.
+pub(super) fn refuses(kit: &Kit, action: Action, good: &[(&str, &str)], cases: &[Bad<'_>]) {
+    let before = kit.store.dump().unwrap();
+    for (patch, code, words) in cases {
+        let error = match kit.call("a", action, &and(good, patch)) {
+            Ok(answer) => panic!("{} with {patch:?} is done: {answer}", action.name()),
+            Err(error) => error,
+        };
+        assert_eq!((&*error.code, error.status / 100), (*code, 4), "{patch:?}: {error}");
+        assert!(error.message.contains(words), "{patch:?}: {error}");
+        assert_eq!(kit.store.dump().unwrap(), before, "{patch:?}");
     }
 }
 

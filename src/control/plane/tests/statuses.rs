@@ -211,3 +211,23 @@ fn the_newest_of_several_changes_is_what_workers_get() {
     expected.sort();
     assert_eq!(running, expected);
 }
+
+#[test]
+fn another_account_s_busy_rule_is_not_there_either() {
+    let held = Held::new();
+    let kit = &held.kit;
+    let filter = kit.filter();
+    kit.session(&filter, "eni-0", "eni-1", "1");
+    let rule = kit.listed_filter(&filter)["IngressRules"][0]["TrafficMirrorFilterRuleId"].as_str().unwrap().to_owned();
+    kit.call("b", Action::OpenTrafficMirrorService, &[]).unwrap();
+    let own = kit.call("b", Action::CreateTrafficMirrorFilter, &[]).unwrap();
+    let own = own["TrafficMirrorFilterId"].as_str().unwrap();
+    held.gate.hold();
+    kit.ok(
+        Action::UpdateTrafficMirrorFilterRuleAttribute,
+        &[("TrafficMirrorFilterRuleId", &rule), ("RuleAction", "drop")],
+    );
+    let delete = [("TrafficMirrorFilterId", own), ("TrafficMirrorFilterRuleIds.1", &*rule)];
+    let not_there = kit.call("b", Action::DeleteTrafficMirrorFilterRules, &delete).unwrap_err();
+    assert_eq!(not_there.code, codes::RULE_NOT_FOUND.code);
+}
