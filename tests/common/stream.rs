@@ -85,7 +85,7 @@ impl Stream {
 
     /// The highest rate, packets a second, of those tried at which all is sent and nothing is lost.
     pub fn lossless_rate(&mut self) -> f64 {
-        let mut rate = 1_024_000.0;
+        let mut rate = 2_048_000.0;
         loop {
             let run = self.run(rate, |began| began.elapsed() > Duration::from_millis(500));
             let lost = self.faults.keys().any(|what| what.ends_with("lost"));

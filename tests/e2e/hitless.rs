@@ -103,6 +103,8 @@ fn changes_over_the_api_lose_and_mix_nothing() {
         println!("lossless at {} packets a second; then half of it", told.recv().unwrap());
         let client = scope.spawn(|| {
             pin();
+            // A connection of its own: one that is idle for ten seconds is closed.
+            let mut rpc = switch.rpc();
             let times = changes(&mut rpc, session, &filters, Duration::from_secs_f64(seconds));
             println!("{}", summary(times, seconds));
         });
