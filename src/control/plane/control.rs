@@ -39,6 +39,9 @@ pub fn wall_clock() -> Clock {
 
 /// The control plane of a switch with a store.
 pub struct Control {
+    /// Told of each commit, for the snapshot beside the store. It comes first: the last snapshot is written when this is
+    /// dropped, of a store that must still be there.
+    pub(super) committed: Committed,
     pub(super) config: Config,
     pub(super) regions: Regions,
     /// Accounts that do not stand in the inventory.
@@ -49,8 +52,6 @@ pub struct Control {
     /// Something is to be published, was published, or all ends.
     pub(super) moved: Condvar,
     pub(super) revision: watch::Sender<u64>,
-    /// Told of each commit, for the snapshot beside the store.
-    pub(super) committed: Committed,
 }
 
 pub(super) struct State {

@@ -40,6 +40,7 @@ impl Control {
             return Err(format!("{} is at revision {found}, not {known}: commits are lost", path.display()));
         }
         if contents.revision == state.desired.revision {
+            (self.committed)(&store);
             state.store = Ok(store);
             return Ok(());
         }

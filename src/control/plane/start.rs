@@ -67,8 +67,9 @@ pub fn start(config: &Config, switch: Arc<Switch>) -> Result<Running, Vec<String
     let writer = SnapshotWriter::start(SnapshotFile::beside(&config.store.path))
         .map_err(|e| vec![format!("no thread for the store's snapshot: {e}")])?;
     let committed = move |store: &Arc<dyn Store>| {
-        let store = store.clone();
-        writer.submit(move |file| file.copy(&*store));
+        // A store that failed must be let go of before it can be opened again.
+        let store = Arc::downgrade(store);
+        writer.submit(move |file| store.upgrade().map_or(Ok(()), |store| file.copy(&*store)));
     };
     store.iter().for_each(&committed);
     let committed = Box::new(committed);

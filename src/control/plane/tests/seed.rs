@@ -15,7 +15,8 @@ use crate::control::fabric::{Fabric, NoFabric};
 use crate::control::plane::seed::Seed;
 use crate::control::plane::start::{Running, desired_of, start};
 use crate::control::platform::{Platform, Refused};
-use crate::control::store::{MemoryStore, Store};
+use crate::control::store::snapshot::SnapshotFile;
+use crate::control::store::{Kind, MemoryStore, Store};
 use crate::control::switch::Switch;
 
 /// Object files of a test; they go with it.
@@ -253,6 +254,22 @@ fn a_store_that_failed_is_opened_again_for_tenants_and_for_the_platform() {
     assert_eq!(running.control.status()["store"]["state"], "ok");
     assert_eq!(perform(&running, Action::ListTrafficMirrorSessions), sessions);
     running.stop();
+}
+
+/// What is tried again and again must not keep a store that failed from being opened anew: only one may have it.
+#[test]
+fn a_store_that_failed_is_opened_again_while_no_snapshot_can_be_written() {
+    let files = Files::new("hold", Some(&inventory()), Some(&mirror()));
+    // Where the snapshot's draft would be.
+    std::fs::create_dir(files.0.join("store.redb.snapshot.new")).unwrap();
+    let running = files.start().unwrap();
+    perform(&running, Action::CreateTrafficMirrorFilter);
+    fail(&running);
+    until_let_go(&running, || call(&running, Action::CreateTrafficMirrorFilter, &[]).is_ok());
+    std::fs::remove_dir(files.0.join("store.redb.snapshot.new")).unwrap();
+    running.stop();
+    let snapshot = SnapshotFile::beside(&files.0.join("store.redb")).read().unwrap();
+    assert_eq!(snapshot.records.iter().filter(|r| r.kind == Kind::Filter).count(), 4);
 }
 
 #[test]
