@@ -14,7 +14,7 @@ use super::raw::Problem;
 use super::regions;
 use super::serve;
 use super::signals;
-use super::store::restore;
+use super::store::{StoreError, restore};
 use super::switch::Switch;
 use crate::classify::Level;
 use crate::terminal;
@@ -93,7 +93,10 @@ pub fn restore(path: &Path, backup: &Path) -> Result<(), Failure> {
     let name = backup.display().to_string();
     let bytes = std::fs::read(backup).map_err(|e| vec![format!("{name}: cannot be read: {e}")])?;
     check_backup(&bytes, &name, &config)?;
-    let restored = restore::restore(store, &bytes, &name).map_err(|e| vec![e.to_string()])?;
+    let restored = restore::restore(store, &bytes, &name).map_err(|e| match e {
+        StoreError::InUse { .. } => vec![format!("{e}: while a vswitch runs, `vswitchctl restore` does this")],
+        e => vec![e.to_string()],
+    })?;
     let aside = restored.aside.map_or(String::new(), |aside| format!("; the old store is {}", aside.display()));
     let (store, records, revision) = (store.display(), restored.records, restored.revision);
     terminal::print(&format!("{store} restored as revision {revision}, {records} records{aside}\n"))

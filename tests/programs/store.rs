@@ -28,7 +28,11 @@ fn a_backup_mends_a_switch_that_cannot_start() {
     assert!(saved.status.success(), "{}", text(&saved.stderr));
     let restore = ["restore", backup.to_str().unwrap()];
     let output = vswitch(&restore);
-    assert!(!output.status.success() && text(&output.stderr).contains("is in use by another process"), "{output:?}");
+    assert!(
+        !output.status.success()
+            && text(&output.stderr).contains("while a vswitch runs, `vswitchctl restore` does this"),
+        "{output:?}"
+    );
     let listed = daemon.ctl(&["session", "list", "--account", "demo"]);
     daemon.child.kill().unwrap();
     daemon.child.wait().unwrap();

@@ -1,5 +1,6 @@
 //! From a configuration to a control plane whose state the workers have.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -62,6 +63,7 @@ pub fn start(config: &Config, switch: Arc<Switch>) -> Result<Running, Vec<String
     if !desired.world.model.region.listed {
         tracing::warn!("{}", regions::describe(&desired.world.model.region));
     }
+    orphans(&desired).iter().for_each(|sentence| tracing::warn!("{sentence}"));
     switch.apply(desired.model())?;
     settle_activity(&mut desired, store.as_deref().ok(), clock())?;
     let writer = SnapshotWriter::start(SnapshotFile::beside(&config.store.path))
@@ -115,6 +117,21 @@ pub(super) fn settle_activity(desired: &mut Desired, store: Option<&dyn Store>, 
     Ok(())
 }
 
+/// Whose sessions go on though nobody can change them: a sentence each. An account of the inventory is only deleted when
+/// it has nothing; one of the file just stands there no more.
+pub(super) fn orphans(desired: &Desired) -> Vec<String> {
+    let accounts = desired.sessions.values().map(|session| &session.account);
+    let gone: BTreeSet<_> = accounts.filter(|id| desired.world.account(id).is_none()).collect();
+    let sentence = |id: &Arc<str>| {
+        let sessions = desired.index.sessions_of_account(id);
+        format!(
+            "account {id:?} is neither in the inventory nor in api.accounts, but has {sessions} sessions, which go on: \
+             bring it back to delete them"
+        )
+    };
+    gone.into_iter().map(sentence).collect()
+}
+
 /// Accounts of the file that the configuration names.
 ///
 /// # Errors
@@ -141,7 +158,7 @@ fn seed(store: &dyn Store, config: &Config, now: i64) -> Result<Contents, Vec<St
         Change::Session(_, Some(session)) => Some(session.account.clone()),
         _ => None,
     });
-    let accounts: std::collections::BTreeSet<_> = accounts.collect();
+    let accounts: BTreeSet<_> = accounts.collect();
     writes.extend(accounts.into_iter().flat_map(|account| Change::Service(account, true).writes(&nothing)));
     let broken = |e: crate::control::store::StoreError| vec![e.to_string()];
     store.commit(0, &writes).map_err(broken)?;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::statuses::Gate;
-use super::{inventory, wanted};
+use super::{Kit, inventory, wanted};
 use crate::control::api::{Action, ApiError, Params};
 use crate::control::config::Config;
 use crate::control::document::{Document, ObjectKind};
 use crate::control::fabric::{Fabric, NoFabric};
 use crate::control::plane::seed::Seed;
-use crate::control::plane::start::{Running, desired_of, start};
+use crate::control::plane::start::{Running, desired_of, orphans, start};
 use crate::control::platform::{Platform, Refused};
 use crate::control::store::snapshot::SnapshotFile;
 use crate::control::store::{Kind, MemoryStore, Store};
@@ -218,6 +218,21 @@ fn a_store_that_another_has_open_stays_where_it_is() {
     }
     perform(&running, Action::CreateTrafficMirrorFilter);
     running.stop();
+}
+
+#[test]
+fn sessions_of_an_account_that_is_gone_are_named_at_the_start() {
+    let kit = Kit::new().opened();
+    kit.session(&kit.filter(), "eni-0", "eni-1", "1");
+    assert_eq!(orphans(&kit.control.lock().desired), [""; 0]);
+    let mut contents = kit.store.load().unwrap();
+    contents.records.retain(|record| record.kind != Kind::Account || record.key != "a");
+    let desired = desired_of(contents, &kit.control.config, &kit.control.regions, &[]).unwrap();
+    let said = orphans(&desired);
+    assert!(
+        said.len() == 1 && said[0].starts_with("account \"a\" is neither") && said[0].contains("1 sessions"),
+        "{said:?}"
+    );
 }
 
 /// Has a store fail, some time ago; whoever writes next has it opened again.
