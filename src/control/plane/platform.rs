@@ -24,6 +24,7 @@ impl Platform for Control {
 
     fn change(&self, expected: Option<u64>, change: &mut Change<'_>, dry_run: bool) -> Result<Changed, Refused> {
         let mut state = self.lock();
+        self.reopen(&mut state);
         let revision = state.desired.revision;
         if let Some(expected) = expected.filter(|expected| *expected != revision) {
             return Err(Refused::Conflict(format!("the inventory is at revision {revision}, not {expected}")));
@@ -39,8 +40,10 @@ impl Platform for Control {
         let sessions = effects(&state.desired, &changes);
         let mut parts = vec![Part::World(Arc::new(world))];
         // An account of the same name that comes later begins anew.
-        let gone = changes.iter().filter(|c| c.kind == Kind::Account && c.op == Op::Removed);
-        parts.extend(gone.map(|c| Part::Service(c.id.as_str().into(), false)));
+        for gone in changes.iter().filter(|c| c.kind == Kind::Account && c.op == Op::Removed) {
+            parts.push(Part::Service(gone.id.as_str().into(), false));
+            parts.extend(state.desired.tokens.of_account(&gone.id).map(|key| Part::Token(key.clone(), None)));
+        }
         if dry_run || changes.is_empty() {
             self.candidate(&mut state, &parts).map_err(refused)?;
             return Ok(Changed { revision, changes, sessions });

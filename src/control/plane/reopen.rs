@@ -29,6 +29,10 @@ impl Control {
         let broken = |e: StoreError| e.to_string();
         let store: Arc<dyn Store> = Arc::new(RedbStore::open(&self.config.store.path).map_err(broken)?);
         let contents = store.load().map_err(broken)?;
+        if contents.revision < state.desired.revision {
+            let (found, known) = (contents.revision, state.desired.revision);
+            return Err(format!("it is at revision {found}, but {known} was answered: commits are lost"));
+        }
         if contents.revision == state.desired.revision {
             state.store = Ok(store);
             return Ok(());
