@@ -6,8 +6,9 @@ use std::sync::mpsc::Sender;
 
 use serde_json::Value;
 
+use crate::draw::Draw;
 use crate::objects::Objects;
-use crate::op::{Draw, Op};
+use crate::op::Op;
 use crate::random::Random;
 use crate::rpc::{Params, Rpc};
 

@@ -4,6 +4,7 @@
 
 mod client;
 mod daemon;
+mod draw;
 mod objects;
 mod op;
 mod random;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use vswitch_perf::sys::cpu;
 
 use crate::rpc::{Params, Rpc};
-use crate::stream::{RING, Stream, Table, port, summary};
+use crate::stream::{CLASSES, RING, Stream, Table, port, summary};
 use crate::switch::Setup;
 
 /// The session has filter A, VNI 10 and PacketLength 100, or filter B, VNI 20 and PacketLength 200.
@@ -21,6 +21,9 @@ const TABLE: Table = [
     [None, None],
     [None, None],
 ];
+
+/// The receiver is no source.
+const NOTHING: Table = [[None; 2]; CLASSES];
 
 fn params(pairs: &[(&str, &str)]) -> Params {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -81,7 +84,8 @@ fn changes_over_the_api_lose_and_mix_nothing() {
     ]);
     let session = done(&mut rpc, "CreateTrafficMirrorSession", &session);
     let session = session["TrafficMirrorSessionId"].as_str().unwrap();
-    let mut stream = Stream::new([0, 1, 2].map(|eni| switch.guest_like(eni, |c| c.queue_size = RING)), TABLE);
+    let mut stream =
+        Stream::new([0, 1, 2].map(|eni| switch.guest_like(eni, |c| c.queue_size = RING)), [TABLE, NOTHING]);
     // Guests and client stay beside the worker's CPU.
     let pin = || cpu::pin(cpu::allowed()[0]).unwrap();
 
@@ -99,6 +103,8 @@ fn changes_over_the_api_lose_and_mix_nothing() {
         println!("lossless at {} packets a second; then half of it", told.recv().unwrap());
         let client = scope.spawn(|| {
             pin();
+            // A connection of its own: one that is idle for ten seconds is closed.
+            let mut rpc = switch.rpc();
             let times = changes(&mut rpc, session, &filters, Duration::from_secs_f64(seconds));
             println!("{}", summary(times, seconds));
         });

@@ -191,7 +191,12 @@ impl Switch {
         // not spin.
         let cpus: Vec<u16> = if setup.workers > 1 { (0..setup.workers).map(|n| n % 2).collect() } else { Vec::new() };
         let (lcores, idle) = (format!("{cpus:?}"), if setup.workers > 1 { "sleep" } else { "poll" });
-        let store = if setup.api { format!("{dir}/store/store.redb") } else { String::new() };
+        let store = if setup.api {
+            let listen = format!("listen = \"127.0.0.1:{api}\"\nrequests_per_minute = 10000000");
+            format!("[store]\npath = \"{dir}/store/store.redb\"\n[api]\n{listen}\n")
+        } else {
+            "[store]\npath = \"\"\n".to_owned()
+        };
         // Nothing is given up: tests count every copy, and a debug build may be saturated by any of them.
         folder.write(
             "vswitch.toml",
@@ -202,8 +207,7 @@ impl Switch {
                  [pools]\nstd_mbufs = 8192\njumbo_mbufs = 2048\n\
                  [mirror]\noverload = \"share\"\n\
                  [ports]\nsocket_dir = \"{dir}\"\nmode = \"{}\"\ncredit = {}\n\
-                 [store]\npath = \"{store}\"\n[api]\nlisten = \"127.0.0.1:{api}\"\nrequests_per_minute = 10000000\n\
-                 [ops]\nsocket = \"{dir}/ops.sock\"\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n",
+                 {store}[ops]\nsocket = \"{dir}/ops.sock\"\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n",
                 setup.workers,
                 setup.hugepages,
                 std::process::id(),

@@ -34,8 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Time from one change to the next.
 const PERIOD: Duration = Duration::from_millis(1);
 
-/// What A and B make of each class; they differ in rules, priorities, VNIs and PacketLengths at once.
-const TABLE: Table = [
+/// What A and B make of each class where it leaves eni-0: rules, priorities, VNIs and PacketLengths differ at once.
+const OUTBOUND: Table = [
     [Some((10, 100)), Some((20, 200))],
     [Some((10, 100)), None],
     [None, Some((21, 210))],
@@ -44,36 +44,55 @@ const TABLE: Table = [
     [None, None],
 ];
 
+/// And where it comes to eni-1: the rules of one filter differ.
+const INBOUND: Table = [
+    [Some((30, 130)), Some((31, 140))],
+    [None, Some((31, 140))],
+    [Some((30, 130)), None],
+    [Some((30, 130)), Some((31, 140))],
+    [Some((30, 130)), None],
+    [None, None],
+];
+
 /// Filters and sessions of A or B.
 fn mirror(b: bool) -> Value {
-    let rules = |rules: &[(&str, usize)]| -> Value {
+    let rules = |filter: usize, rules: &[(&str, usize)]| -> Value {
         let rule = |(n, (action, class)): (usize, &(&str, usize))| {
             let port = port(*class);
             json!({
-                "TrafficMirrorFilterRuleId": format!("r-{n}-{action}-{class}"), "Priority": n + 1, "Action": action,
+                "TrafficMirrorFilterRuleId": format!("r-{filter}-{n}-{action}-{class}"), "Priority": n + 1, "Action": action,
                 "Protocol": "UDP", "DestinationPortRange": format!("{port}/{port}"),
             })
         };
         rules.iter().enumerate().map(rule).collect()
     };
-    let session = |n: u32, priority: u32, vni: u32, length: u32| {
+    let session = |n: u32, source: &str, priority: u32, vni: u32, length: u32| {
         json!({
             "TrafficMirrorSessionId": format!("s-{n}"), "TrafficMirrorFilterId": format!("f-{n}"), "Enabled": true,
-            "Priority": priority, "PacketLength": length, "VirtualNetworkId": vni, "TrafficMirrorSourceIds": ["eni-0"],
+            "Priority": priority, "PacketLength": length, "VirtualNetworkId": vni, "TrafficMirrorSourceIds": [source],
             "TrafficMirrorTargetId": "eni-2", "TrafficMirrorTargetType": "NetworkInterface",
         })
     };
-    let (first, second, sessions) = if b {
-        let second = rules(&[("drop", 1), ("accept", 2), ("accept", 3), ("accept", 4)]);
-        (rules(&[("accept", 0)]), second, [session(0, 2, 20, 200), session(1, 1, 21, 210)])
+    let [leaving, coming] = ["eni-0", "eni-1"];
+    let (filters, sessions) = if b {
+        let second = rules(1, &[("drop", 1), ("accept", 2), ("accept", 3), ("accept", 4)]);
+        let third = rules(2, &[("accept", 0), ("accept", 1), ("drop", 2), ("accept", 3)]);
+        let sessions =
+            [session(0, leaving, 2, 20, 200), session(1, leaving, 1, 21, 210), session(2, coming, 3, 31, 140)];
+        ([rules(0, &[("accept", 0)]), second, third], sessions)
     } else {
-        let first = rules(&[("drop", 2), ("accept", 0), ("accept", 1), ("accept", 3)]);
-        (first, rules(&[("accept", 2), ("accept", 3), ("accept", 4)]), [session(0, 1, 10, 100), session(1, 2, 11, 110)])
+        let first = rules(0, &[("drop", 2), ("accept", 0), ("accept", 1), ("accept", 3)]);
+        let second = rules(1, &[("accept", 2), ("accept", 3), ("accept", 4)]);
+        let third = rules(2, &[("accept", 0), ("drop", 1), ("accept", 2), ("accept", 3), ("accept", 4)]);
+        let sessions =
+            [session(0, leaving, 1, 10, 100), session(1, leaving, 2, 11, 110), session(2, coming, 3, 30, 130)];
+        ([first, second, third], sessions)
     };
     json!({
         "TrafficMirrorFilters": [
-            {"TrafficMirrorFilterId": "f-0", "EgressRules": first},
-            {"TrafficMirrorFilterId": "f-1", "EgressRules": second},
+            {"TrafficMirrorFilterId": "f-0", "EgressRules": filters[0]},
+            {"TrafficMirrorFilterId": "f-1", "EgressRules": filters[1]},
+            {"TrafficMirrorFilterId": "f-2", "IngressRules": filters[2]},
         ],
         "TrafficMirrorSessions": sessions,
     })
@@ -151,7 +170,7 @@ fn a_thousand_changes_a_second() {
     }
 
     let seconds = std::env::var("VSWITCH_HITLESS_SECONDS").map_or(5.0, |s| s.parse().unwrap());
-    let mut stream = Stream::new(guests, TABLE);
+    let mut stream = Stream::new(guests, [OUTBOUND, INBOUND]);
     let rate = stream.lossless_rate();
     assert_eq!(stream.only[1], 0, "B was never applied");
     let (before, done) = (stream.copies(), AtomicBool::new(false));

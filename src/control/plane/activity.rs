@@ -68,6 +68,11 @@ impl Activity {
         }
     }
 
+    /// Takes no more memory than needed.
+    pub(super) fn pack(&mut self) {
+        self.0 = std::mem::take(&mut self.0).into_iter().collect();
+    }
+
     /// Notes what begins and ends when the sources of a session that are active become these.
     pub fn compare(&self, id: &Arc<str>, session: Option<&MirrorSession>, active: &[Arc<str>], turns: &mut Turns) {
         let before = self.0.get(id).map_or(&[][..], Vec::as_slice);

@@ -48,6 +48,20 @@ impl TargetUse {
 }
 
 impl Index {
+    /// Takes no more memory than needed.
+    pub(super) fn pack(&mut self) {
+        fn again<T: Default + IntoIterator + FromIterator<T::Item>>(tree: &mut T) {
+            *tree = std::mem::take(tree).into_iter().collect();
+        }
+        self.priorities.values_mut().for_each(again);
+        self.by_filter.values_mut().for_each(again);
+        self.by_source.values_mut().for_each(Vec::shrink_to_fit);
+        for used in self.by_target.values_mut() {
+            again(&mut used.sessions);
+            again(&mut used.sources);
+        }
+    }
+
     pub(super) fn add_filter(&mut self, filter: &MirrorFilter) {
         *self.filters.entry(filter.account.clone()).or_default() += 1;
         self.by_rule.extend(filter.all_rules().map(|(_, rule)| (rule.id.clone(), filter.id.clone())));

@@ -48,7 +48,15 @@ impl Desired {
             return Err(format!("the store's session {} has filter {}, which is not there", lost.id, lost.filter));
         }
         desired.revision = contents.revision;
+        desired.pack();
         Ok(desired)
+    }
+
+    /// Trees that grew in the order of keys are half empty; those that are made of all keys at once are full.
+    fn pack(&mut self) {
+        self.sessions = std::mem::take(&mut self.sessions).into_iter().collect();
+        self.activity.pack();
+        self.index.pack();
     }
 
     fn take(&mut self, record: &Record, names: &mut Names) -> Result<(), String> {

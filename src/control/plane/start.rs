@@ -68,7 +68,7 @@ pub fn start(config: &Config, switch: Arc<Switch>) -> Result<Running, Vec<String
         .map_err(|e| vec![format!("no thread for the store's snapshot: {e}")])?;
     let committed = move |store: &Arc<dyn Store>| {
         let store = store.clone();
-        writer.submit(move || store.load().map(Arc::new));
+        writer.submit(move |file| file.copy(&*store));
     };
     store.iter().for_each(&committed);
     let committed = Box::new(committed);

@@ -32,8 +32,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn load(&self) -> Result<Contents, StoreError> {
-        self.dump().map(|(contents, _)| contents)
+    fn visit(&self, each: &mut dyn FnMut(Record)) -> Result<u64, StoreError> {
+        let (contents, _) = self.dump()?;
+        contents.records.into_iter().for_each(each);
+        Ok(contents.revision)
     }
 
     fn dump(&self) -> Result<(Contents, Vec<Record>), StoreError> {

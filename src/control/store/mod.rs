@@ -186,11 +186,22 @@ pub enum StoreError {
 
 /// A store.
 pub trait Store: Send + Sync {
+    /// Shows all records but intervals, by kind and key, one after the other and of one revision, which it returns. Nothing
+    /// is in memory but the record that is shown.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn visit(&self, each: &mut dyn FnMut(Record)) -> Result<u64, StoreError>;
+
     /// All records but intervals.
     ///
     /// # Errors
     /// See [`StoreError`].
-    fn load(&self) -> Result<Contents, StoreError>;
+    fn load(&self) -> Result<Contents, StoreError> {
+        let mut records = Vec::new();
+        let revision = self.visit(&mut |record| records.push(record))?;
+        Ok(Contents { revision, records })
+    }
 
     /// All records at one revision: contents, and intervals.
     ///

@@ -19,7 +19,7 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const SCHEMA_KEY: &str = "schema";
 const REVISION_KEY: &str = "revision";
 /// Records are read once at the start, and intervals rarely: a small cache does, in bytes.
-const CACHE: usize = 8 << 20;
+const CACHE: usize = 2 << 20;
 
 fn table(kind: Kind) -> TableDefinition<'static, &'static str, &'static [u8]> {
     TableDefinition::new(kind.name())
@@ -204,13 +204,12 @@ impl RedbStore {
     }
 }
 
-fn read_contents(transaction: &ReadTransaction) -> Result<Contents, ::redb::Error> {
+fn visit_contents(transaction: &ReadTransaction, each: &mut dyn FnMut(Record)) -> Result<u64, ::redb::Error> {
     let revision = transaction.open_table(META)?.get(REVISION_KEY)?.map_or(0, |v| v.value());
-    let mut records = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|k| *k != Kind::Interval) {
-        read_from(transaction, kind, "", usize::MAX, &mut records)?;
+        read_from(transaction, kind, "", usize::MAX, each)?;
     }
-    Ok(Contents { revision, records })
+    Ok(revision)
 }
 
 fn read_from(
@@ -218,12 +217,12 @@ fn read_from(
     kind: Kind,
     from: &str,
     limit: usize,
-    records: &mut Vec<Record>,
+    each: &mut dyn FnMut(Record),
 ) -> Result<(), ::redb::Error> {
     let table = transaction.open_table(table(kind))?;
     for entry in table.range(from..)?.take(limit) {
         let (key, value) = entry?;
-        records.push(Record { kind, key: key.value().to_owned(), value: value.value().to_vec() });
+        each(Record { kind, key: key.value().to_owned(), value: value.value().to_vec() });
     }
     Ok(())
 }
@@ -234,23 +233,25 @@ fn backend(path: &Path) -> std::io::Result<FileBackend> {
 }
 
 impl Store for RedbStore {
-    fn load(&self) -> Result<Contents, StoreError> {
-        self.checked(|store| read_contents(&store.database.begin_read()?))
+    fn visit(&self, each: &mut dyn FnMut(Record)) -> Result<u64, StoreError> {
+        self.checked(|store| visit_contents(&store.database.begin_read()?, each))
     }
 
     fn dump(&self) -> Result<(Contents, Vec<Record>), StoreError> {
         self.checked(|store| {
             let transaction = store.database.begin_read()?;
             let mut intervals = Vec::new();
-            read_from(&transaction, Kind::Interval, "", usize::MAX, &mut intervals)?;
-            Ok((read_contents(&transaction)?, intervals))
+            read_from(&transaction, Kind::Interval, "", usize::MAX, &mut |interval| intervals.push(interval))?;
+            let mut records = Vec::new();
+            let revision = visit_contents(&transaction, &mut |record| records.push(record))?;
+            Ok((Contents { revision, records }, intervals))
         })
     }
 
     fn scan(&self, kind: Kind, from: &str, limit: usize) -> Result<Vec<Record>, StoreError> {
         self.checked(|store| {
             let mut records = Vec::new();
-            read_from(&store.database.begin_read()?, kind, from, limit, &mut records)?;
+            read_from(&store.database.begin_read()?, kind, from, limit, &mut |record| records.push(record))?;
             Ok(records)
         })
     }

@@ -5,14 +5,14 @@
 //! everything but its own digits.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::io::{BufWriter, ErrorKind, Seek, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{Contents, Kind, Record, SCHEMA, StoreError};
+use super::{Contents, Kind, Record, SCHEMA, Store, StoreError};
 
 const TITLE: &str = "vswitch-store";
 /// Digits of the checksum, at the end of the first line.
@@ -26,19 +26,27 @@ pub fn encode(contents: &Contents, intervals: &[Record]) -> Vec<u8> {
     let size: usize = records.iter().map(|r| 32 + r.key.len() + r.value.len() * 5 / 4).sum();
     let mut body = Vec::with_capacity(size);
     for record in &records {
-        let (kind, key) = (record.kind.name(), &record.key);
-        let line = match std::str::from_utf8(&record.value) {
-            Ok(value) => serde_json::json!([kind, key, value]),
-            Err(_) => serde_json::json!([kind, key, null, BASE64.encode(&record.value)]),
-        };
-        body.extend_from_slice(line.to_string().as_bytes());
-        body.push(b'\n');
+        body.extend_from_slice(line(record).as_bytes());
     }
-    let head = format!("{TITLE} {SCHEMA} revision={} records={} crc32c=", contents.revision, records.len());
+    let head = head(contents.revision, records.len() as u64);
     let sum = checksum(head.as_bytes(), &body);
     let mut data = format!("{head}{sum}\n").into_bytes();
     data.append(&mut body);
     data
+}
+
+/// All of the first line but the checksum. Its length is always the same.
+fn head(revision: u64, records: u64) -> String {
+    format!("{TITLE} {SCHEMA} revision={revision:020} records={records:020} crc32c=")
+}
+
+fn line(record: &Record) -> String {
+    let (kind, key) = (record.kind.name(), &record.key);
+    let line = match std::str::from_utf8(&record.value) {
+        Ok(value) => serde_json::json!([kind, key, value]),
+        Err(_) => serde_json::json!([kind, key, null, BASE64.encode(&record.value)]),
+    };
+    format!("{line}\n")
 }
 
 fn checksum(head: &[u8], body: &[u8]) -> String {
@@ -112,8 +120,49 @@ impl SnapshotFile {
     /// # Errors
     /// [`StoreError::Broken`].
     pub fn write(&self, contents: &Contents) -> Result<(), StoreError> {
-        write_whole(&self.path, &encode(contents, &[]))
-            .map_err(|e| StoreError::Broken(format!("{} cannot be written: {e}", self.path.display())))
+        self.unwritten(write_whole(&self.path, &encode(contents, &[])))
+    }
+
+    /// The same of what a store holds, with one record in memory at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`], of the store or of the file.
+    pub fn copy(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let mut of_store = Ok(());
+        let written = write_draft(&self.path, |file| {
+            let mut file = BufWriter::new(file);
+            file.write_all(head(0, 0).as_bytes())?;
+            file.write_all(&[b'0'; DIGITS])?;
+            file.write_all(b"\n")?;
+            let (mut records, mut length, mut sum, mut failed) = (0, 0, 0, Ok(()));
+            let visited = store.visit(&mut |record| {
+                let line = line(&record);
+                (records, length, sum) =
+                    (records + 1, length + line.len(), crc32c::crc32c_append(sum, line.as_bytes()));
+                if failed.is_ok() {
+                    failed = file.write_all(line.as_bytes());
+                }
+            });
+            failed?;
+            match visited {
+                Ok(revision) => {
+                    let head = head(revision, records);
+                    let sum = crc32c::crc32c_combine(crc32c::crc32c(head.as_bytes()), sum, length);
+                    file.seek(SeekFrom::Start(0))?;
+                    write!(file, "{head}{sum:08x}")?;
+                    file.flush()
+                }
+                Err(e) => {
+                    of_store = Err(e);
+                    Err(std::io::Error::other("the store cannot be read"))
+                }
+            }
+        });
+        of_store.and_then(|()| self.unwritten(written))
+    }
+
+    fn unwritten(&self, outcome: std::io::Result<()>) -> Result<(), StoreError> {
+        outcome.map_err(|e| StoreError::Broken(format!("{} cannot be written: {e}", self.path.display())))
     }
 
     /// What was written last.
@@ -132,6 +181,11 @@ impl SnapshotFile {
 /// # Errors
 /// Those of the file system.
 pub fn write_whole(path: &Path, data: &[u8]) -> std::io::Result<()> {
+    write_draft(path, |file| file.write_all(data))
+}
+
+/// The same of what `fill` writes.
+fn write_draft(path: &Path, fill: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
     let draft = super::beside(path, ".new");
     // One of an earlier try may belong to others, or be open to them.
     match std::fs::remove_file(&draft) {
@@ -139,7 +193,7 @@ pub fn write_whole(path: &Path, data: &[u8]) -> std::io::Result<()> {
         _ => {}
     }
     let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(data)?;
+    fill(&mut file)?;
     file.sync_all()?;
     std::fs::rename(&draft, path)?;
     super::sync_folder(path)

@@ -100,8 +100,22 @@ proptest! {
     }
 }
 
-fn revision(revision: u64) -> Arc<Contents> {
-    Arc::new(Contents { revision, records: Vec::new() })
+fn revision(revision: u64) -> Contents {
+    Contents { revision, records: Vec::new() }
+}
+
+#[test]
+fn a_copy_of_a_store_is_what_writing_its_contents_makes() {
+    let scratch = Scratch::new();
+    let file = SnapshotFile { path: scratch.file("s") };
+    let store = MemoryStore::default();
+    for n in 0..300u32 {
+        let value = Some(vec![b'x'; n as usize]);
+        store.commit(n.into(), &[Write { kind: Kind::Session, key: format!("tms-{n:03}"), value }]).unwrap();
+    }
+    file.copy(&store).unwrap();
+    assert_eq!(std::fs::read(&file.path).unwrap(), encode(&store.load().unwrap(), &[]));
+    assert_eq!(file.read(), store.load());
 }
 
 #[test]
@@ -112,16 +126,16 @@ fn the_writer_writes_the_newest() {
     let made = Arc::new(AtomicU32::new(0));
     for n in 1..=1000 {
         let made = made.clone();
-        writer.submit(move || {
+        writer.submit(move |file| {
             made.fetch_add(1, Ordering::Relaxed);
-            Ok(revision(n))
+            file.write(&revision(n))
         });
     }
     writer.flush();
     assert_eq!(file.read().unwrap().revision, 1000);
     // The first ones, perhaps, and the last one that the flush hurried for.
     assert!(made.load(Ordering::Relaxed) <= 3, "{made:?}");
-    writer.submit(|| Ok(revision(1001)));
+    writer.submit(|file| file.write(&revision(1001)));
     drop(writer);
     assert_eq!(file.read().unwrap().revision, 1001);
 }
@@ -131,7 +145,7 @@ fn a_writer_that_fails_counts_and_tries_again() {
     let scratch = Scratch::new();
     let file = SnapshotFile { path: scratch.file("missing/s") };
     let writer = SnapshotWriter::start(file.clone()).unwrap();
-    writer.submit(|| Ok(revision(1)));
+    writer.submit(|file| file.write(&revision(1)));
     writer.flush();
     assert!(writer.write_errors() >= 1);
     assert!(file.read().is_err());

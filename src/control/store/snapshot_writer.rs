@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::StoreError;
 use super::snapshot::SnapshotFile;
-use super::{Contents, StoreError};
 
 /// Shortest time between two writes of the file.
 const PAUSE: Duration = Duration::from_secs(1);
 /// What was written in a time is left alone for so many times as long: a storm of commits into a large store costs little.
 const REST: u32 = 20;
 
-type Make = Box<dyn FnOnce() -> Result<Arc<Contents>, StoreError> + Send>;
+/// Writes a snapshot to a file; again, where that failed.
+type Make = Box<dyn Fn(&SnapshotFile) -> Result<(), StoreError> + Send>;
 
 /// Writes the newest contents it was given to a file, at most once a second, and the last ones when dropped.
 pub struct SnapshotWriter {
@@ -56,8 +57,8 @@ impl SnapshotWriter {
         Ok(SnapshotWriter { shared, thread: Some(thread) })
     }
 
-    /// Has contents written, soon; `make` is called on the writer's thread, unless newer ones come before.
-    pub fn submit(&self, make: impl FnOnce() -> Result<Arc<Contents>, StoreError> + Send + 'static) {
+    /// Has a snapshot written, soon; `make` does it on the writer's thread, unless a newer one comes before.
+    pub fn submit(&self, make: impl Fn(&SnapshotFile) -> Result<(), StoreError> + Send + 'static) {
         let mut state = self.shared.state.lock();
         let replaced = state.next.replace(Box::new(make));
         state.submitted += 1;
@@ -96,24 +97,16 @@ impl Drop for SnapshotWriter {
 
 impl Shared {
     fn run(&self) {
-        // Contents that could not be written are tried again until newer ones come.
-        let mut unwritten: Option<Arc<Contents>> = None;
+        // What could not be written is tried again until something newer comes.
+        let mut unwritten: Option<Make> = None;
         loop {
             let Some((make, submitted)) = self.wait(unwritten.is_some()) else { return };
+            let Some(make) = make.or(unwritten.take()) else { continue };
             let began = Instant::now();
-            let contents = match make.map(|make| make()).transpose() {
-                Ok(contents) => contents.or(unwritten.take()),
-                // The store is broken: its last good contents stay in the file.
-                Err(e) => {
-                    self.finish(Err(e), submitted);
-                    continue;
-                }
-            };
-            let Some(contents) = contents else { continue };
-            let outcome = self.file.write(&contents);
+            let outcome = make(&self.file);
             let failed = outcome.is_err();
             self.finish(outcome, submitted);
-            unwritten = failed.then_some(contents);
+            unwritten = failed.then_some(make);
             self.pause(PAUSE.max(began.elapsed() * REST));
         }
     }

@@ -158,7 +158,7 @@ fn an_eni_that_sessions_have_comes_back_to_its_account_only() {
 struct OneMoment(MemoryStore);
 
 impl Store for OneMoment {
-    fn load(&self) -> Result<Contents, StoreError> {
+    fn visit(&self, _each: &mut dyn FnMut(Record)) -> Result<u64, StoreError> {
         panic!("a commit may come between this and the intervals")
     }
 
