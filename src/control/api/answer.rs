@@ -35,7 +35,7 @@ impl Answer {
             "HostId": host,
             "Code": error.code,
             "Message": error.message,
-            "Recommend": "See \"Error codes\" in the README of vswitch.",
+            "Recommend": "See \"Tenant API\" in the README of vswitch.",
         });
         Answer {
             status: error.status,
