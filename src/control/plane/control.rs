@@ -45,12 +45,13 @@ pub struct Control {
     pub(super) accounts: Vec<Account>,
     pub(super) switch: Arc<Switch>,
     pub(super) clock: Clock,
+    /// Told of each commit, for the snapshot beside the store. Before the state, which closes the store when it is dropped:
+    /// the last snapshot is written then.
+    pub(super) committed: Committed,
     state: Mutex<State>,
     /// Something is to be published, was published, or all ends.
     pub(super) moved: Condvar,
     pub(super) revision: watch::Sender<u64>,
-    /// Told of each commit, for the snapshot beside the store.
-    pub(super) committed: Committed,
 }
 
 pub(super) struct State {

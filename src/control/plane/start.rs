@@ -18,7 +18,7 @@ use crate::control::regions::{self, Regions};
 use crate::control::store::opened::Opened;
 use crate::control::store::snapshot::SnapshotFile;
 use crate::control::store::snapshot_writer::SnapshotWriter;
-use crate::control::store::{Contents, Store};
+use crate::control::store::{Contents, Store, StoreError};
 use crate::control::switch::Switch;
 
 /// A control plane that runs.
@@ -67,8 +67,12 @@ pub fn start(config: &Config, switch: Arc<Switch>) -> Result<Running, Vec<String
     let writer = SnapshotWriter::start(SnapshotFile::beside(&config.store.path))
         .map_err(|e| vec![format!("no thread for the store's snapshot: {e}")])?;
     let committed = move |store: &Arc<dyn Store>| {
-        let store = store.clone();
-        writer.submit(move |file| file.copy(&*store));
+        // Tried again and again, it shall not keep a store open that failed.
+        let store = Arc::downgrade(store);
+        writer.submit(move |file| match store.upgrade() {
+            Some(store) => file.copy(&*store),
+            None => Err(StoreError::Broken("the store is not open".to_owned())),
+        });
     };
     store.iter().for_each(&committed);
     let committed = Box::new(committed);

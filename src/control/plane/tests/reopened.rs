@@ -1,5 +1,6 @@
 //! A store that failed while it was used, and can be used again.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -10,7 +11,8 @@ use crate::control::api::{Action, ApiError};
 use crate::control::document::{Document, ObjectKind};
 use crate::control::plane::start::Running;
 use crate::control::platform::{Platform, Refused};
-use crate::control::store::{Kind, Write};
+use crate::control::store::snapshot::SnapshotFile;
+use crate::control::store::{Kind, RedbStore, Store, Write};
 
 /// As after a commit that failed a minute ago; nobody has the store open any more.
 fn fail(running: &Running) {
@@ -61,6 +63,25 @@ fn a_store_that_failed_is_opened_again_for_tenant_and_platform() {
     assert_eq!(perform(&running, Action::ListTrafficMirrorFilters)["TotalCount"], "2");
     assert!(running.control.inventory().1.get(ObjectKind::Account, "c").is_some());
     running.stop();
+}
+
+/// The thread that writes the snapshot tries again what failed, and must not keep the store open for that.
+#[test]
+fn a_store_whose_snapshot_failed_with_it_is_opened_again() {
+    let files = Files::new("snapshot", Some(&inventory()), Some(&mirror()));
+    let running = files.start().unwrap();
+    fail(&running);
+    let path = files.config().store.path;
+    let store = Arc::new(until_done(&running, || RedbStore::open(&path).ok()));
+    store.fail();
+    let store: Arc<dyn Store> = store;
+    (running.control.committed)(&store);
+    running.control.lock().store = Ok(store);
+    assert_eq!(call(&running, Action::CreateTrafficMirrorFilter, &[]).unwrap_err().status, 503);
+    until_done(&running, || not_refused(call(&running, Action::CreateTrafficMirrorFilter, &[])));
+    let revision = running.control.inventory().0;
+    running.stop();
+    assert_eq!(SnapshotFile::beside(&path).read().unwrap().revision, revision, "the last one is written");
 }
 
 /// The disk failed after it had all of the commit: its client was told that nothing can be changed.
