@@ -27,7 +27,7 @@ fn small() -> (Contents, Vec<Record>) {
 #[test]
 fn the_format_is_this_one() {
     let (contents, intervals) = small();
-    let expected = r#"vswitch-store 1 revision=42 records=4 crc32c=CRC
+    let expected = r#"vswitch-store 1 revision=00000000000000000042 records=00000000000000000004 crc32c=CRC
 ["account","1","{\"secret\":\"s\"}"]
 ["session","tms-\n\"é",""]
 ["token","1/t",null,"/wAK"]
