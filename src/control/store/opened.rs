@@ -70,6 +70,9 @@ fn live(
 fn without_store(error: &StoreError, snapshot: &SnapshotFile, saved: Option<Result<Contents, StoreError>>) -> Opened {
     let beside = snapshot.path.display();
     let mend = "`vswitchctl restore FILE` makes a store of a backup or a snapshot";
+    // A restore needs a switch that runs.
+    let mend_first = "move both files away and start the switch, which makes an empty store; then `vswitchctl restore FILE` \
+                      puts a backup in its place";
     match (error, saved) {
         // The store is whole, but not for us: to go on from less would be wrong.
         (StoreError::InUse { .. } | StoreError::Newer { .. }, _) => {
@@ -81,9 +84,9 @@ fn without_store(error: &StoreError, snapshot: &SnapshotFile, saved: Option<Resu
                 format!("{error}. Running on {beside}, revision {revision}, and all writes are refused: {mend}");
             Opened::ReadOnly { contents, reason }
         }
-        (_, Some(Err(also))) => Opened::Refused { reasons: vec![format!("{error}: {mend}"), also.to_string()] },
+        (_, Some(Err(also))) => Opened::Refused { reasons: vec![format!("{error}: {mend_first}"), also.to_string()] },
         (_, None) => {
-            Opened::Refused { reasons: vec![format!("{error}: {mend}"), format!("{beside} is missing as well")] }
+            Opened::Refused { reasons: vec![format!("{error}: {mend_first}"), format!("{beside} is missing as well")] }
         }
     }
 }

@@ -88,7 +88,7 @@ fn the_snapshot_if_the_store_is_broken_missing_or_behind() {
 
     std::fs::write(&path, "broken").unwrap();
     std::fs::write(&snapshot.path, "vswitch-store 1").unwrap();
-    says(&refused(&path), &["is not a sound store", "is damaged"]);
+    says(&refused(&path), &["is not a sound store", "move both files away", "is damaged"]);
     std::fs::remove_file(&snapshot.path).unwrap();
     says(&refused(&path), &["is not a sound store", "is missing as well"]);
 }

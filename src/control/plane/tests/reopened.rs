@@ -119,3 +119,23 @@ fn a_store_that_lost_answered_writes_is_not_taken_for_the_one_that_failed() {
     assert_eq!(perform(&running, Action::ListTrafficMirrorFilters)["TotalCount"], "2");
     running.stop();
 }
+
+/// What the switch advises where neither the store nor its snapshot can be used.
+#[test]
+fn without_store_and_snapshot_a_backup_goes_into_a_new_store() {
+    let files = Files::new("neither", Some(&inventory()), Some(&mirror()));
+    let running = files.start().unwrap();
+    perform(&running, Action::CreateTrafficMirrorFilter);
+    let (backup, listed) = (running.control.backup().unwrap(), perform(&running, Action::ListTrafficMirrorFilters));
+    running.stop();
+    let path = files.config().store.path;
+    let both = [path.clone(), SnapshotFile::beside(&path).path];
+    both.iter().for_each(|file| std::fs::write(file, "broken").unwrap());
+    let Err(reasons) = files.start() else { panic!("it starts from nothing") };
+    assert!(reasons[0].contains("move both files away and start the switch"), "{reasons:?}");
+    both.iter().for_each(|file| std::fs::rename(file, file.with_extension("away")).unwrap());
+    let running = files.start().unwrap();
+    running.control.restore(&backup).unwrap();
+    assert_eq!(perform(&running, Action::ListTrafficMirrorFilters), listed);
+    running.stop();
+}
