@@ -11,7 +11,7 @@ use super::desired::{Change as Part, Desired};
 use super::session::TargetType;
 use super::usage;
 use super::world::World;
-use crate::control::api::{Action, Actions, ApiError, Call, Params};
+use crate::control::api::{Action, ApiError, Call, Params};
 use crate::control::document::{Document, DocumentChange, Op, diff};
 use crate::control::platform::{Change, Changed, Changes, Platform, Refused, SessionEffect};
 use crate::control::store::Kind;
@@ -58,7 +58,7 @@ impl Platform for Control {
         if self.lock().desired.world.account(account).is_none() {
             return Err(ApiError::new(404, "ResourceNotFound.Account", format!("There is no account {account}.")));
         }
-        self.perform(&Call { request_id: String::new(), account: account.into(), action, params })
+        self.act_on(&Call { request_id: String::new(), account: account.into(), action, params })
     }
 
     fn quotas(&self, account: &str) -> Option<Value> {
