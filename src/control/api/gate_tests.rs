@@ -294,6 +294,18 @@ fn unknown_keys_and_wrong_secrets() {
     }
 }
 
+/// Connections that read slowly would hold megabytes each.
+#[test]
+fn a_large_body_with_a_wrong_signature_has_a_small_answer() {
+    let value = " ".repeat(4096);
+    let names: Vec<String> = (0..100).map(|n| format!("P{n}")).collect();
+    let params: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), value.as_str())).collect();
+    let draft = Draft::new(Form::C, "GetTrafficMirrorServiceStatus", "n", &params).of_key("testak", "wrong");
+    let (answer, body) = ask(&gate(600).0, &draft.raw());
+    assert_eq!(body["Code"], "SignatureDoesNotMatch");
+    assert!(answer.body.len() < 20_000, "{}", answer.body.len());
+}
+
 /// One SDK takes what stands behind the first colon, and compares it with its own string to sign.
 #[test]
 fn the_string_to_sign_is_behind_the_only_colon() {

@@ -25,7 +25,7 @@ pub use read::NAME;
 pub type Objects = BTreeMap<String, Arc<Value>>;
 
 /// An inventory. Cloning it copies no object.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Document {
     /// Facts of the region: `RegionId`, `JumboMirroring`, `PlatformCidrs`.
     region: Arc<Map<String, Value>>,

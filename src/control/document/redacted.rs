@@ -1,5 +1,6 @@
 //! A document without its secrets, for answers, and back.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,6 +9,13 @@ use super::{Document, ObjectKind, Objects};
 use crate::control::secrets::{HIDDEN, hidden};
 
 const SECRET: &str = "AccessKeySecret";
+
+/// As answers show it: no secret is in a log by way of what holds a document.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.redacted().to_json())
+    }
+}
 
 impl Document {
     /// The document with `***` in the place of each secret.

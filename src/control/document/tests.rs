@@ -175,3 +175,11 @@ proptest! {
         prop_assert_eq!(store, after);
     }
 }
+
+#[test]
+fn no_debug_of_a_document_shows_a_secret() {
+    let accounts = json!([{ "AccountId": "a", "AccessKeys": [{ "AccessKeyId": "k", "AccessKeySecret": "s3cr3t" }] }]);
+    let document = Document::from_json("i", &json!({ "RegionId": "local", "Accounts": accounts })).unwrap();
+    let shown = format!("{document:?}");
+    assert!(shown.contains("***") && !shown.contains("s3cr3t"), "{shown}");
+}

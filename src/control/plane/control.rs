@@ -127,6 +127,16 @@ impl Control {
         Asked { desired, pending, config: &self.config, call, now: now / 1000 }
     }
 
+    /// Does what is asked; errors say all that is known.
+    pub(super) fn act_on(&self, call: &Call) -> Result<Value, ApiError> {
+        if call.action.writes() {
+            return self.write(call);
+        }
+        let now = (self.clock)();
+        let state = self.lock();
+        actions::read(self.asked(&state, call, now))
+    }
+
     fn write(&self, call: &Call) -> Result<Value, ApiError> {
         let now = (self.clock)();
         let mut state = self.lock();
@@ -311,11 +321,7 @@ impl Actions for Control {
     }
 
     fn perform(&self, call: &Call) -> Result<Value, ApiError> {
-        if call.action.writes() {
-            return self.write(call);
-        }
-        let now = (self.clock)();
-        let state = self.lock();
-        actions::read(self.asked(&state, call, now))
+        // Files and disks of the host are not the tenant's to know; the log and the operators' status have the reason.
+        self.act_on(call).map_err(|e| if e.code == codes::READ_ONLY.code { read_only("try again later") } else { e })
     }
 }

@@ -11,7 +11,7 @@ use super::desired::{Change as Part, Desired};
 use super::session::TargetType;
 use super::usage;
 use super::world::World;
-use crate::control::api::{Action, Actions, ApiError, Call, Params};
+use crate::control::api::{Action, ApiError, Call, Params};
 use crate::control::document::{Document, DocumentChange, Op, diff};
 use crate::control::platform::{Change, Changed, Changes, Platform, Refused, SessionEffect};
 use crate::control::store::Kind;
@@ -40,8 +40,10 @@ impl Platform for Control {
         let sessions = effects(&state.desired, &changes);
         let mut parts = vec![Part::World(Arc::new(world))];
         // An account of the same name that comes later begins anew.
-        let gone = changes.iter().filter(|c| c.kind == Kind::Account && c.op == Op::Removed);
-        parts.extend(gone.map(|c| Part::Service(c.id.as_str().into(), false)));
+        for gone in changes.iter().filter(|c| c.kind == Kind::Account && c.op == Op::Removed) {
+            parts.push(Part::Service(gone.id.as_str().into(), false));
+            parts.extend(state.desired.tokens.of_account(&gone.id).map(|key| Part::Token(key.clone(), None)));
+        }
         if dry_run || changes.is_empty() {
             self.candidate(&mut state, &parts).map_err(refused)?;
             return Ok(Changed { revision, changes, sessions });
@@ -56,7 +58,7 @@ impl Platform for Control {
         if self.lock().desired.world.account(account).is_none() {
             return Err(ApiError::new(404, "ResourceNotFound.Account", format!("There is no account {account}.")));
         }
-        self.perform(&Call { request_id: String::new(), account: account.into(), action, params })
+        self.act_on(&Call { request_id: String::new(), account: account.into(), action, params })
     }
 
     fn quotas(&self, account: &str) -> Option<Value> {

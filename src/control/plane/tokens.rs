@@ -85,6 +85,11 @@ impl Tokens {
         stale.map(|(_, (_, key))| key.clone()).collect()
     }
 
+    /// Keys of all of an account's tokens.
+    pub fn of_account(&self, account: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.ages.get(account).into_iter().flatten().map(|(_, key)| key)
+    }
+
     /// Puts a token in a place, or empties it; what was there.
     pub(super) fn replace(&mut self, key: &Arc<str>, token: Option<Arc<Token>>) -> Option<Arc<Token>> {
         let account = key.split_once('/').map_or("", |(account, _)| account);

@@ -7,7 +7,7 @@ use crate::control::accounts_file::merge;
 use crate::control::api::Credential;
 use crate::control::config::{Config, Quotas};
 use crate::control::document::Document;
-use crate::control::model::{Account, Model};
+use crate::control::model::{Account, Model, RemoteEni};
 use crate::control::raw::{Problem, Sink};
 use crate::control::regions::Regions;
 
@@ -16,8 +16,10 @@ use crate::control::regions::Regions;
 pub struct World {
     /// As it was given.
     pub document: Arc<Document>,
-    /// As it is compiled; without filters and sessions.
+    /// As it is compiled: of this host, without accounts, filters and sessions. Each change copies it.
     pub model: Model,
+    /// ENIs of other hosts.
+    remote: Vec<RemoteEni>,
     enis: HashMap<Arc<str>, Place>,
     accounts: HashMap<Arc<str>, Account>,
     /// Account and place in it, by AccessKey id.
@@ -52,6 +54,7 @@ impl World {
         World {
             document: Arc::default(),
             model: Model::default(),
+            remote: Vec::new(),
             enis: HashMap::new(),
             accounts: HashMap::new(),
             keys: HashMap::new(),
@@ -68,21 +71,22 @@ impl World {
         regions: &Regions,
         more: &[Account],
     ) -> Result<Self, Vec<Problem>> {
-        let model = document.read(config, regions)?;
-        let all = merge(&model.accounts, more).map_err(|twice| {
+        let mut model = document.read(config, regions)?;
+        let (remote, accounts) = (std::mem::take(&mut model.remote), std::mem::take(&mut model.accounts));
+        let all = merge(&accounts, more).map_err(|twice| {
             let sink = Sink::new("api.accounts");
             twice.into_iter().for_each(|what| sink.report("", None, what));
             sink.into_problems()
         })?;
         let local = model.enis.iter().enumerate().map(|(n, eni)| (eni.id.clone(), Place::Local(n)));
-        let remote = model.remote.iter().enumerate().map(|(n, eni)| (eni.id.clone(), Place::Remote(n)));
-        let enis = local.chain(remote).collect();
+        let elsewhere = remote.iter().enumerate().map(|(n, eni)| (eni.id.clone(), Place::Remote(n)));
+        let enis = local.chain(elsewhere).collect();
         let keys = all.iter().flat_map(|account| {
             account.keys.iter().enumerate().map(|(n, key)| (key.id.clone(), (account.id.clone(), n)))
         });
         let keys = keys.collect();
         let accounts = all.into_iter().map(|account| (account.id.clone(), account)).collect();
-        Ok(World { document, enis, accounts, keys, model })
+        Ok(World { document, model, remote, enis, accounts, keys })
     }
 
     /// An ENI of the inventory.
@@ -95,7 +99,7 @@ impl World {
                 Eni { id: &eni.id, owner: &eni.owner, managed: eni.managed, instance_type, local: Some(n) }
             }
             Place::Remote(n) => {
-                let eni = &self.model.remote[n];
+                let eni = &self.remote[n];
                 let instance_type = eni.instance_type.as_deref();
                 Eni { id: &eni.id, owner: &eni.owner, managed: eni.managed, instance_type, local: None }
             }

@@ -111,7 +111,7 @@ fn after_a_failure_the_store_is_not_used_until_it_is_opened_anew() {
     let write = super::redb_tests::put(Kind::Account, "1", "secret");
     assert!(!format!("{write:?}").contains("secret") && !format!("{write:?}").contains("115"));
     let failure = store.commit(0, std::slice::from_ref(&write)).unwrap_err();
-    assert!(failure.to_string().starts_with("disk failed and is not used any more"), "{failure}");
+    assert!(failure.to_string().starts_with("disk failed and is not used until it is opened again"), "{failure}");
     disk.power_cycle(&mut Random::new(1));
     assert_eq!(store.commit(0, &[]), Err(failure.clone()));
     assert_eq!(store.load(), Err(failure.clone()));

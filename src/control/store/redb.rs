@@ -157,6 +157,12 @@ impl RedbStore {
         Ok(transaction.commit()?)
     }
 
+    /// As after an access that failed.
+    #[cfg(test)]
+    pub(in crate::control) fn fail(&self) {
+        let _ = self.broken.set("it was told to fail".to_owned());
+    }
+
     /// The first failure is the last access.
     fn checked<T>(&self, access: impl FnOnce(&Self) -> Result<T, ::redb::Error>) -> Result<T, StoreError> {
         if let Some(reason) = self.broken.get() {

@@ -14,6 +14,9 @@ use super::stamp;
 /// Bytes of a nonce.
 const MAX_NONCE: usize = 128;
 
+/// Bytes of a string to sign that a refusal shows: the answer to a large body shall not be many times as large.
+const SHOWN: usize = 16 << 10;
+
 /// What a request claims: who signed it, when, and with what result.
 pub(super) struct Claim {
     /// Whose secret it was signed with.
@@ -74,10 +77,10 @@ impl Claim {
             Scheme::V3 => v3::signature(secret, &self.string_to_sign),
         };
         if !bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
-            let text = format!(
-                "Specified signature is not matched with our calculation. server string to sign is:{}",
-                self.string_to_sign
-            );
+            // All of it is ASCII.
+            let shown = self.string_to_sign.get(..SHOWN).unwrap_or(&self.string_to_sign);
+            let text =
+                format!("Specified signature is not matched with our calculation. server string to sign is:{shown}");
             return Err(ApiError::new(400, "SignatureDoesNotMatch", text));
         }
         match body_hash {

@@ -43,7 +43,8 @@ pub(super) fn rename(labels: &mut Labels, params: &Params, kind: &str) -> Result
 fn words<'a>(params: &'a Params, name: &str, most: usize) -> Result<Option<&'a str>, ApiError> {
     let Some(text) = params.text(name) else { return Ok(None) };
     let fine = text.chars().count() <= most && !is_link(text) && !text.chars().any(char::is_control);
-    let allowed = format!("1 to {most} characters that do not start with http:// or https://");
+    let allowed =
+        format!("1 to {most} characters, none of them for control, that do not start with http:// or https://");
     if fine { Ok(Some(text)) } else { Err(params.not_allowed(name, text, &allowed)) }
 }
 

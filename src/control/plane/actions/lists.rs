@@ -105,7 +105,8 @@ impl<'a> Wanted<'a> {
 /// Which part of a list an answer has.
 pub(super) struct Page {
     pub(super) size: usize,
-    after: Option<String>,
+    /// The key of the last one before.
+    pub(super) after: Option<String>,
 }
 
 impl Page {

@@ -15,6 +15,9 @@ use crate::control::plane::session::MirrorSession;
 /// Resources that one request names at most.
 const RESOURCES: usize = 50;
 
+/// Ids, accounts and labels, in the order of the ids.
+type Resources<'a> = Box<dyn Iterator<Item = (&'a str, &'a str, &'a Labels)> + 'a>;
+
 /// What can have tags.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -123,20 +126,25 @@ pub(super) fn list(asked: Asked<'_>) -> Result<Value, ApiError> {
     let fits = |id: &str, account: &str, labels: &Labels| {
         account == asked.account() && (ids.is_empty() || ids.contains(&id)) && labels.has(&wanted)
     };
-    let (name, resources): (&str, Vec<(&str, &Labels)>) = match kind {
+    let (name, resources): (&str, Resources<'_>) = match kind {
         Kind::Filter => {
             let all = asked.desired.filters.values().map(|f| (&*f.id, &*f.account, &f.labels));
-            ("TRAFFICMIRRORFILTER", all.filter(|(i, a, l)| fits(i, a, l)).map(|(i, _, l)| (i, l)).collect())
+            ("TRAFFICMIRRORFILTER", Box::new(all))
         }
         Kind::Session => {
             let all = asked.desired.sessions.values().map(|s| (&*s.id, &*s.account, &s.labels));
-            ("TRAFFICMIRRORSESSION", all.filter(|(i, a, l)| fits(i, a, l)).map(|(i, _, l)| (i, l)).collect())
+            ("TRAFFICMIRRORSESSION", Box::new(all))
         }
     };
-    let lines: Vec<(String, &str, &String, &String)> = resources
-        .into_iter()
-        .flat_map(|(id, labels)| labels.tags.iter().map(move |(key, value)| (format!("{id}\n{key}"), id, key, value)))
-        .collect();
+    // No line is made that the page does not need: an account may have 400,000.
+    let after = page.after.as_deref().map(|after| after.split_once('\n').unwrap_or((after, "")));
+    let lines = resources
+        .filter(|(id, account, labels)| fits(id, account, labels))
+        .flat_map(|(id, _, labels)| labels.tags.iter().map(move |(key, value)| (id, key, value)))
+        .skip_while(|(id, key, _)| after.is_some_and(|after| (*id, key.as_str()) <= after))
+        .take(page.size + 1);
+    let lines: Vec<(String, &str, &String, &String)> =
+        lines.map(|(id, key, value)| (format!("{id}\n{key}"), id, key, value)).collect();
     let (shown, next) = page.cut(&lines, |line| &line.0);
     let tags = shown
         .iter()

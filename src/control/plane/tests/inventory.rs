@@ -149,3 +149,14 @@ fn who_watches_is_told_what_changed() {
     assert_eq!(lines, [format!("{} eni-5 Removed", revision + 1)]);
     assert!(kit.control.changes(revision + 9).compacted);
 }
+
+/// Each change copies the model; secrets and 100,000 ENIs of other hosts need not be in every copy.
+#[test]
+fn the_switch_is_given_nothing_of_accounts_and_other_hosts() {
+    let kit = Kit::new();
+    let model = kit.switch.state.lock().model.clone();
+    assert!(model.accounts.is_empty() && model.remote.is_empty());
+    let state = kit.control.lock();
+    let world = &state.desired.world;
+    assert!(world.eni("eni-far").is_some_and(|eni| eni.local.is_none()) && world.credential("key-a").is_some());
+}

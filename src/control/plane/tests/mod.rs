@@ -9,6 +9,7 @@ mod inventory;
 mod lists;
 mod oracle;
 mod refusals;
+mod reopened;
 mod rules;
 mod seed;
 mod service;

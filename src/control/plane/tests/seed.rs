@@ -20,10 +20,10 @@ use crate::control::store::{Kind, MemoryStore, Store};
 use crate::control::switch::Switch;
 
 /// Object files of a test; they go with it.
-struct Files(PathBuf);
+pub(super) struct Files(PathBuf);
 
 impl Files {
-    fn new(name: &str, inventory: Option<&Value>, mirror: Option<&Value>) -> Self {
+    pub(super) fn new(name: &str, inventory: Option<&Value>, mirror: Option<&Value>) -> Self {
         let folder = std::env::temp_dir().join(format!("vswitch-seed-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         for (file, value) in [("inventory.json", inventory), ("mirror.json", mirror)] {
@@ -32,7 +32,7 @@ impl Files {
         Files(folder)
     }
 
-    fn config(&self) -> Config {
+    pub(super) fn config(&self) -> Config {
         let mut config = Config::default();
         config.store.host = "here".to_owned();
         (config.files.inventory, config.files.mirror) = (self.0.join("inventory.json"), self.0.join("mirror.json"));
@@ -40,7 +40,7 @@ impl Files {
         config
     }
 
-    fn start(&self) -> Result<Running, Vec<String>> {
+    pub(super) fn start(&self) -> Result<Running, Vec<String>> {
         self.start_with(Box::new(NoFabric::default()))
     }
 
@@ -56,7 +56,7 @@ impl Drop for Files {
     }
 }
 
-fn mirror() -> Value {
+pub(super) fn mirror() -> Value {
     let rule = json!({"TrafficMirrorFilterRuleId": "tmr-1", "Action": "accept", "Priority": 1, "Protocol": "ALL"});
     let filter = |id: &str| {
         json!({
@@ -75,12 +75,12 @@ fn mirror() -> Value {
     })
 }
 
-fn call(running: &Running, action: Action, params: &[(&str, &str)]) -> Result<Value, ApiError> {
+pub(super) fn call(running: &Running, action: Action, params: &[(&str, &str)]) -> Result<Value, ApiError> {
     let params = Params::from_pairs(params.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))?;
     running.control.act("a", action, params)
 }
 
-fn perform(running: &Running, action: Action) -> Value {
+pub(super) fn perform(running: &Running, action: Action) -> Value {
     call(running, action, &[]).unwrap()
 }
 

@@ -7,8 +7,10 @@ use crate::control::api::Action::{
     CreateTrafficMirrorFilter as CreateFilter, CreateTrafficMirrorSession as CreateSession,
     DeleteTrafficMirrorFilter as DeleteFilter, ListTrafficMirrorFilters as Filters, OpenTrafficMirrorService as Open,
 };
+use crate::control::document::{Document, ObjectKind};
 use crate::control::plane::codes;
 use crate::control::plane::tokens::{LIFETIME, MOST};
+use crate::control::platform::Platform;
 use crate::control::store::{Kind, Store};
 
 const TOKEN: (&str, &str) = ("ClientToken", "t-1");
@@ -90,6 +92,23 @@ fn an_account_has_so_many_tokens_and_the_oldest_goes() {
     let tokens = kit.store.load().unwrap().records.iter().filter(|r| r.kind == Kind::Token).count();
     assert_eq!(tokens, MOST);
     kit.ok(CreateFilter, &[("ClientToken", "0")]);
+}
+
+#[test]
+fn an_account_that_goes_takes_its_tokens_with_it() {
+    let kit = Kit::new().opened();
+    kit.call("b", Open, &[TOKEN]).unwrap();
+    kit.ok(Open, &[TOKEN]);
+    let mut forget = |document: &Document| {
+        let mut document = document.clone();
+        document.remove(ObjectKind::NetworkInterface, "eni-b");
+        document.remove(ObjectKind::NetworkInterface, "eni-b2");
+        document.remove(ObjectKind::Account, "b");
+        Ok(document)
+    };
+    kit.control.change(None, &mut forget, false).unwrap();
+    let tokens: Vec<_> = kit.store.load().unwrap().records.into_iter().filter(|r| r.kind == Kind::Token).collect();
+    assert_eq!(tokens.iter().map(|r| &*r.key).collect::<Vec<_>>(), ["a/t-1"]);
 }
 
 #[test]
