@@ -170,7 +170,8 @@ impl Control {
     /// Waits a while for the workers to have a revision.
     pub(super) fn wait_applied(&self, state: &mut MutexGuard<'_, State>, revision: u64) {
         let deadline = Instant::now() + COURTESY;
-        while state.applied < revision && !state.stopped {
+        // Where workers have been refusing for a while, nobody's request holds a thread for them.
+        while state.applied < revision && !state.stopped && state.trouble.is_none() {
             if self.moved.wait_until(state, deadline).timed_out() {
                 break;
             }

@@ -169,7 +169,7 @@ impl RedbStore {
             return Err(StoreError::Broken(reason.clone()));
         }
         access(self).map_err(|e| {
-            let reason = format!("{} failed and is not used any more until it is opened again: {e}", self.name);
+            let reason = format!("{} failed and is not used until it is opened again: {e}", self.name);
             StoreError::Broken(self.broken.get_or_init(|| reason).clone())
         })
     }

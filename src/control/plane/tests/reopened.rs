@@ -120,7 +120,7 @@ fn a_store_that_lost_answered_writes_is_not_taken_for_the_one_that_failed() {
     running.stop();
 }
 
-/// What the switch advises where neither the store nor its snapshot can be used.
+/// Or by hand: both files moved away, and the backup restored by the switch that runs.
 #[test]
 fn without_store_and_snapshot_a_backup_goes_into_a_new_store() {
     let files = Files::new("neither", Some(&inventory()), Some(&mirror()));
@@ -132,7 +132,7 @@ fn without_store_and_snapshot_a_backup_goes_into_a_new_store() {
     let both = [path.clone(), SnapshotFile::beside(&path).path];
     both.iter().for_each(|file| std::fs::write(file, "broken").unwrap());
     let Err(reasons) = files.start() else { panic!("it starts from nothing") };
-    assert!(reasons[0].contains("move both files away and start the switch"), "{reasons:?}");
+    assert!(reasons[0].contains("`vswitch restore --config FILE BACKUP`"), "{reasons:?}");
     both.iter().for_each(|file| std::fs::rename(file, file.with_extension("away")).unwrap());
     let running = files.start().unwrap();
     running.control.restore(&backup).unwrap();
