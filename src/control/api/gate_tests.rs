@@ -42,7 +42,7 @@ impl Actions for Echo {
 
 /// Seconds after [`STAMP`], set by tests.
 #[derive(Clone, Default)]
-struct Later(Arc<AtomicI64>);
+pub(super) struct Later(Arc<AtomicI64>);
 
 impl Clock for Later {
     fn wall(&self) -> i64 {
@@ -54,7 +54,7 @@ impl Clock for Later {
     }
 }
 
-fn gate(per_minute: u32) -> (Gate, Later) {
+pub(super) fn gate(per_minute: u32) -> (Gate, Later) {
     let later = Later::default();
     let gate = Gate {
         actions: Arc::new(Echo),
@@ -66,14 +66,14 @@ fn gate(per_minute: u32) -> (Gate, Later) {
     (gate, later)
 }
 
-fn ask(gate: &Gate, raw: &[u8]) -> (Answer, Value) {
+pub(super) fn ask(gate: &Gate, raw: &[u8]) -> (Answer, Value) {
     let answer = gate.answer(&fuzz::request(raw).unwrap());
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["RequestId"], *answer.request_id);
     (answer, body)
 }
 
-fn list(form: Form, nonce: &str) -> Draft {
+pub(super) fn list(form: Form, nonce: &str) -> Draft {
     Draft::new(form, "ListTrafficMirrorSessions", nonce, &[("MaxResults", "5"), ("TrafficMirrorSessionName", "a b+ü")])
 }
 

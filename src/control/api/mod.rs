@@ -2,6 +2,8 @@
 
 mod action;
 mod answer;
+#[cfg(test)]
+mod code_tests;
 pub(super) mod connections;
 mod error;
 mod form;

@@ -52,7 +52,7 @@ impl Actions for Slow {
     }
 }
 
-struct Api {
+pub(super) struct Api {
     address: SocketAddr,
     actions: Arc<Slow>,
     stop: watch::Sender<bool>,
@@ -60,7 +60,7 @@ struct Api {
 }
 
 impl Api {
-    async fn start(connections: usize, patience: Patience, tls: Option<TlsAcceptor>) -> Self {
+    pub(super) async fn start(connections: usize, patience: Patience, tls: Option<TlsAcceptor>) -> Self {
         let none = AtomicUsize::new(0);
         let actions = Slow { started: Notify::new(), go: Semaphore::new(0), running: none, most: AtomicUsize::new(0) };
         let actions = Arc::new(actions);
@@ -73,18 +73,18 @@ impl Api {
         Api { address, actions, stop, task }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         // An error says that it has ended already.
         let _ = self.stop.send(true);
         timeout(LONG, self.task).await.unwrap().unwrap();
     }
 }
 
-fn patient() -> Patience {
+pub(super) fn patient() -> Patience {
     Patience { handshake: LONG, head: LONG, body: LONG, end: LONG }
 }
 
@@ -112,7 +112,10 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut S) -> Option<(u16, String, St
     timeout(LONG, read).await.expect("an answer or the end of the connection")
 }
 
-async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, raw: &[u8]) -> Option<(u16, String, String)> {
+pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    raw: &[u8],
+) -> Option<(u16, String, String)> {
     // What is refused early may be hung up on before it is sent whole.
     let _ = stream.write_all(raw).await;
     let answer = answer(stream).await?;
