@@ -22,6 +22,9 @@ member() { /usr/bin/python3 -c 'import functools, json, sys
 step = lambda value, name: value[int(name)] if isinstance(value, list) else value[name]
 print(functools.reduce(step, sys.argv[1:], json.load(sys.stdin)))' "$@"; }
 
+# The tenant API opens when the second of the switch's start is over.
+api_opens() { (exec 3<>"/dev/tcp/${ENDPOINT%:*}/${ENDPOINT#*:}") 2>/dev/null; }
+
 session_is() {
     local session
     session=$(api ListTrafficMirrorSessions "TrafficMirrorSessionIds.1=$SESSION") || return 1
@@ -46,6 +49,7 @@ rule_parameters() {
 act_create() {
     local ingress egress
     say "the tenant API on $ENDPOINT: open the service, create filter, rules and session, start it"
+    wait_for 10 "the tenant API to open" api_opens
     api OpenTrafficMirrorService >/dev/null
     FILTER=$(api CreateTrafficMirrorFilter TrafficMirrorFilterName="TCP and UDP" | member TrafficMirrorFilterId)
     mapfile -t ingress < <(rule_parameters IngressRules)
@@ -63,6 +67,7 @@ act_create() {
 # Modified while it runs, and stopped: b's packets to a are mirrored with another VNI, then not at all.
 act_modify_and_stop() {
     local before after
+    wait_for 10 "the tenant API to open again" api_opens
     say "modify the session (VNI $((VNI + 1))), then stop it"
     api UpdateTrafficMirrorSessionAttribute "TrafficMirrorSessionId=$SESSION" "VirtualNetworkId=$((VNI + 1))" >/dev/null
     wait_for 10 "the new VNI" session_is VirtualNetworkId $((VNI + 1))
