@@ -8,9 +8,9 @@ use super::attach;
 use super::fabric::PortView;
 use super::model::{EniSpec, Filter, FilterRule, Session, Target};
 use super::operations::{ExplainQuery, Operations};
+use super::rule_text::{action_name, ports_text, protocol_name};
 use super::sources::by_source;
 use super::switch::{State, Switch};
-use crate::classify::rule::{Action, PortRange, Protocol};
 use crate::metrics::laws;
 use crate::metrics::scrape::{EniSample, RowSample, Scrape};
 use crate::packet::{Direction, Reason};
@@ -190,21 +190,15 @@ pub(super) fn filter(filter: &Filter) -> Value {
 
 /// A rule, as it is listed and explained.
 pub(crate) fn rule(rule: &FilterRule) -> Value {
-    let ports = |range: Option<PortRange>| range.map_or("-1/-1".to_owned(), |r| format!("{}/{}", r.first, r.last));
     json!({
         "id": &*rule.id,
         "priority": rule.priority,
-        "action": match rule.rule.action { Action::Accept => "accept", Action::Drop => "drop" },
-        "protocol": match rule.rule.protocol {
-            Protocol::All => "ALL",
-            Protocol::Icmp => "ICMP",
-            Protocol::Tcp => "TCP",
-            Protocol::Udp => "UDP",
-        },
+        "action": action_name(rule.rule.action),
+        "protocol": protocol_name(rule.rule.protocol),
         "source": rule.rule.src.to_string(),
         "destination": rule.rule.dst.to_string(),
-        "source_ports": ports(rule.rule.src_ports),
-        "destination_ports": ports(rule.rule.dst_ports),
+        "source_ports": ports_text(rule.rule.src_ports),
+        "destination_ports": ports_text(rule.rule.dst_ports),
     })
 }
 

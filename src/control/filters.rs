@@ -13,7 +13,8 @@ use super::model::{Filter, FilterRule, Model};
 use super::objects::limit;
 use super::quotas::RULE_PRIORITY;
 use super::raw::{Object, Sink, integer, string};
-use crate::classify::rule::{Action, PortRange, Protocol, Rule};
+use super::rule_text::{PORTS, action, port_range, protocol};
+use crate::classify::rule::{PortRange, Protocol, Rule};
 
 /// Fields of the List answers that say nothing to a switch.
 const FILTER_IGNORED: [&str; 6] = [
@@ -37,7 +38,6 @@ const RULE_KEYS: [&str; 9] = [
 ];
 const RULE_IGNORED: [&str; 4] =
     ["TrafficMirrorFilterId", "TrafficDirection", "TrafficMirrorFilterRuleStatus", "CreationTime"];
-pub(super) const PORTS: &str = "a range from 0 to 65535 such as 80/443, or -1/-1 for any";
 
 /// Ids that no two filters and no two rules share.
 #[derive(Default)]
@@ -95,19 +95,8 @@ fn rule(
     let priority = object.required("Priority", "a whole number from 1 to 16777216, smaller goes first", |v| {
         integer(v, *RULE_PRIORITY.start(), *RULE_PRIORITY.end()).and_then(|n| u32::try_from(n).ok())
     });
-    let action = object.required("Action", "accept or drop", |v| match v.as_str()?.to_ascii_lowercase().as_str() {
-        "accept" => Some(Action::Accept),
-        "drop" => Some(Action::Drop),
-        _ => None,
-    });
-    let protocol =
-        object.required("Protocol", "ALL, ICMP, TCP or UDP", |v| match v.as_str()?.to_ascii_uppercase().as_str() {
-            "ALL" => Some(Protocol::All),
-            "ICMP" => Some(Protocol::Icmp),
-            "TCP" => Some(Protocol::Tcp),
-            "UDP" => Some(Protocol::Udp),
-            _ => None,
-        });
+    let action = object.required("Action", "accept or drop", |v| action(v.as_str()?));
+    let protocol = object.required("Protocol", "ALL, ICMP, TCP or UDP", |v| protocol(v.as_str()?));
     object.optional("IpVersion", "IPv4: nothing else is mirrored", |v| (v.as_str()? == "IPv4").then_some(()));
     let (src, dst) = (cidr(object, "SourceCidrBlock"), cidr(object, "DestinationCidrBlock"));
     let src_ports = ports(object, "SourcePortRange", protocol);
@@ -148,16 +137,4 @@ fn ports(object: &Object<'_>, key: &str, protocol: Option<Protocol>) -> Option<O
         return None;
     }
     Some(range)
-}
-
-pub(super) fn port_range(text: &str) -> Option<Option<PortRange>> {
-    if text == "-1/-1" {
-        return Some(None);
-    }
-    let (first, last) = text.split_once('/')?;
-    let digits = |s: &str| {
-        if s.bytes().all(|b| b.is_ascii_digit()) { s.parse::<u16>().ok() } else { None }
-    };
-    let (first, last) = (digits(first)?, digits(last)?);
-    (first <= last).then_some(Some(PortRange { first, last }))
 }

@@ -42,6 +42,7 @@ pub mod quotas;
 pub mod raw;
 pub mod regions;
 pub mod registry;
+mod rule_text;
 pub mod secrets;
 pub(crate) mod serve;
 mod sessions;

@@ -4,7 +4,7 @@ macro_rules! actions {
     ($($name:ident $effect:ident,)+) => {
         /// An action, by the name that clients send.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Action { $(#[allow(missing_docs)] $name,)+ }
+        pub enum Action { $(#[doc = concat!("`", stringify!($name), "`.")] $name,)+ }
 
         impl Action {
             /// All of them.

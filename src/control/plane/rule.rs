@@ -4,9 +4,9 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Deserializer, Serializer};
 use serde_json::{Value, json};
 
-use crate::classify::rule::{Action, PortRange, Protocol, Rule};
-use crate::control::filters::port_range;
+use crate::classify::rule::Rule;
 use crate::control::model::FilterRule;
+use crate::control::rule_text::{action, action_name, port_range, ports_text, protocol, protocol_name};
 
 /// Which list of a filter a rule is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,46 +38,6 @@ impl Side {
             Side::Egress => "EgressRules",
         }
     }
-}
-
-/// `accept` or `drop`, in any case.
-pub(super) fn action(text: &str) -> Option<Action> {
-    match text.to_ascii_lowercase().as_str() {
-        "accept" => Some(Action::Accept),
-        "drop" => Some(Action::Drop),
-        _ => None,
-    }
-}
-
-/// `ALL`, `ICMP`, `TCP` or `UDP`, in any case.
-pub(super) fn protocol(text: &str) -> Option<Protocol> {
-    match text.to_ascii_uppercase().as_str() {
-        "ALL" => Some(Protocol::All),
-        "ICMP" => Some(Protocol::Icmp),
-        "TCP" => Some(Protocol::Tcp),
-        "UDP" => Some(Protocol::Udp),
-        _ => None,
-    }
-}
-
-pub(super) const fn action_name(action: Action) -> &'static str {
-    match action {
-        Action::Accept => "accept",
-        Action::Drop => "drop",
-    }
-}
-
-pub(super) const fn protocol_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::All => "ALL",
-        Protocol::Icmp => "ICMP",
-        Protocol::Tcp => "TCP",
-        Protocol::Udp => "UDP",
-    }
-}
-
-pub(super) fn ports_text(range: Option<PortRange>) -> String {
-    range.map_or_else(|| "-1/-1".to_owned(), |r| format!("{}/{}", r.first, r.last))
 }
 
 /// A rule as List answers show it, but for what its filter and its status add.

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::{Asked, Plan, filters, quotas};
 use crate::classify::rule::{PortRange, Protocol, Rule};
 use crate::control::api::{ApiError, Fields};
-use crate::control::filters::{PORTS, port_range};
 use crate::control::model::FilterRule;
 use crate::control::plane::codes;
 use crate::control::plane::desired::Change;
 use crate::control::plane::filter::MirrorFilter;
 use crate::control::plane::ids;
-use crate::control::plane::rule::{self, Side};
+use crate::control::plane::rule::Side;
 use crate::control::quotas::RULE_PRIORITY;
+use crate::control::rule_text::{self, PORTS, port_range};
 
 /// Rules of a direction in one request.
 const A_CALL: usize = 10;
@@ -102,8 +102,8 @@ fn changed(fields: &impl Fields, before: Rule, action: &str) -> Result<Rule, Api
     if let Some(version) = fields.text("IpVersion").filter(|v| *v != "IPv4") {
         return Err(fields.not_allowed("IpVersion", version, "IPv4: nothing else is mirrored"));
     }
-    let action = one_of(fields, action, ACTION, rule::action)?.unwrap_or(before.action);
-    let protocol = one_of(fields, "Protocol", PROTOCOL, rule::protocol)?.unwrap_or(before.protocol);
+    let action = one_of(fields, action, ACTION, rule_text::action)?.unwrap_or(before.action);
+    let protocol = one_of(fields, "Protocol", PROTOCOL, rule_text::protocol)?.unwrap_or(before.protocol);
     let has_ports = matches!(protocol, Protocol::Tcp | Protocol::Udp);
     let ports = |name: &str, before: Option<PortRange>| {
         let Some(range) = one_of(fields, name, PORTS, port_range)? else {
