@@ -25,6 +25,18 @@ print(functools.reduce(step, sys.argv[1:], json.load(sys.stdin)))' "$@"; }
 # The tenant API opens when the second of the switch's start is over.
 api_opens() { (exec 3<>"/dev/tcp/${ENDPOINT%:*}/${ENDPOINT#*:}") 2>/dev/null; }
 
+# watch_payload GUEST VNI: bytes of UDP payload in the copies with a VNI that the guest's tcpdump showed.
+watch_payload() {
+    awk -v vni="vni $2\$" '$0 ~ vni { getline; if (match($0, /UDP, length [0-9]+/)) bytes += substr($0, RSTART + 12) }
+        END { print bytes + 0 }' "$TMP/$1/seen.txt"
+}
+
+# lines_of GUEST COUNT: what udp_send sends.
+lines_of() {
+    local i
+    for ((i = 0; i < $2; i++)); do printf 'datagram %d from %s\n' "$i" "$1"; done
+}
+
 session_is() {
     local session
     session=$(api ListTrafficMirrorSessions "TrafficMirrorSessionIds.1=$SESSION") || return 1
@@ -66,7 +78,7 @@ act_create() {
 
 # Modified while it runs, and stopped: b's packets to a are mirrored with another VNI, then not at all.
 act_modify_and_stop() {
-    local before after seen
+    local before after seen heard
     wait_for 10 "the tenant API to open again" api_opens
     say "modify the session (VNI $((VNI + 1))), then stop it"
     api UpdateTrafficMirrorSessionAttribute "TrafficMirrorSessionId=$SESSION" "VirtualNetworkId=$((VNI + 1))" >/dev/null
@@ -74,13 +86,17 @@ act_modify_and_stop() {
     watch_start c
     scrape_quiet "$TMP/page"
     before=$(ledger value "$TMP/page" vswitch_eni_tx_copies_total eni=eni-c)
+    heard=$(udp_heard b 5000)
     udp_send a b 5000 20
     scrape_quiet "$TMP/page"
     after=$(ledger value "$TMP/page" vswitch_eni_tx_copies_total eni=eni-c)
+    heard=$(($(udp_heard b 5000) - heard))
     watch_stop c
-    # How many of them a sends is its own affair: what was copied must be what c saw, and with the new VNI.
+    # A slow guest's socat may put lines into one datagram, so what all 20 lines hold is counted, in bytes.
     seen=$(watch_count c $((VNI + 1)))
-    ((seen > 0 && seen == after - before)) || die "guest c saw $seen of $((after - before)) copies with VNI $((VNI + 1))"
+    ((heard == 20)) || die "guest b heard $heard of the 20 lines"
+    (($(watch_payload c $((VNI + 1))) == $(lines_of a 20 | wc -c) && seen == after - before)) ||
+        die "guest c saw $seen of $((after - before)) copies with VNI $((VNI + 1)), or not all of what b heard"
     api UpdateTrafficMirrorSessionAttribute "TrafficMirrorSessionId=$SESSION" Enabled=false >/dev/null
     wait_for 10 "the session to stop" session_is Enabled False
     scrape_quiet "$TMP/page"
